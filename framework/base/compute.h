@@ -1,0 +1,22 @@
+/* Where arithmetic happens and is counted: a worker pool and a counter of floating-point operations. One for each
+ * stage. */
+#pragma once
+
+#include "base/pool.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LbCompute LbCompute;
+
+/* @pool is borrowed and must outlive the result. */
+LbCompute *lb_compute_new (LbPool *pool);
+void lb_compute_free (LbCompute *compute);
+LbPool *lb_compute_pool (LbCompute *compute);
+
+/* Floating-point operations so far (a fused multiply-add counts as 2). May be called from any thread. */
+double lb_compute_flops (LbCompute *compute);
+void lb_compute_add_flops (LbCompute *compute, double flops);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbCompute, lb_compute_free)
+
+G_END_DECLS

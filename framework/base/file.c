@@ -1,0 +1,283 @@
+/* Reading and writing whole files.
+ *
+ * Invariants: the final name never stands for a half-written file; the temporary file is gone when a write fails; a
+ * write that the system cuts short or interrupts is continued.
+ */
+#include "base/file.h"
+
+#include "base/error.h"
+#include "base/format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A single read or write moves less than 2 GiB on Linux. */
+#define MAX_TRANSFER (1u << 30)
+
+static const char *
+remedy_for_writing (int number)
+{
+  switch (number) {
+  case ENOSPC:
+    return "no space is left on the device; free some or write elsewhere";
+  case EDQUOT:
+    return "the disk quota is used up; free some space or write elsewhere";
+  case EACCES:
+  case EPERM:
+    return "permission is denied; write to a directory of your own";
+  case EROFS:
+    return "the file system is read-only; write elsewhere";
+  case EISDIR:
+    return "a directory of that name is in the way; remove it or choose another name";
+  case ENOTDIR:
+  case EEXIST:
+    return "a part of the path is a file, not a directory; choose another directory";
+  case EFBIG:
+    return "the file would be larger than the limit on file sizes; raise it (ulimit -f) or write elsewhere";
+  case ENAMETOOLONG:
+    return "the name is too long; choose a shorter one";
+  case ENOENT:
+    return "its directory does not exist any more; write elsewhere";
+  default:
+    return NULL;
+  }
+}
+
+static gboolean
+cannot_write (const char *path, int number, GError **error)
+{
+  const char *remedy = remedy_for_writing (number);
+
+  if (remedy != NULL)
+    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be written: %s", path, remedy);
+  else
+    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be written: %s; write elsewhere", path,
+                 g_strerror (number));
+  return FALSE;
+}
+
+/* Returns 0 or the errno. */
+static int
+write_all (int descriptor, const char *data, gsize length)
+{
+  while (length > 0) {
+    gssize written = write (descriptor, data, MIN (length, MAX_TRANSFER));
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return errno;
+    data += written;
+    length -= written;
+  }
+  return 0;
+}
+
+/* A file beside the final one that nobody else has; its name does not grow with the final name, which may be as long as
+ * the file system allows. */
+static int
+open_temporary (const char *directory, char **name)
+{
+  static gint counter;
+
+  for (;;) {
+    g_autofree char *base = g_strdup_printf (".limbeck-%d-%d.tmp", (int)getpid (), g_atomic_int_add (&counter, 1));
+    g_autofree char *path = g_build_filename (directory, base, NULL);
+    int descriptor = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0)
+      *name = g_steal_pointer (&path);
+    if (descriptor >= 0 || errno != EEXIST)
+      return descriptor;
+  }
+}
+
+/* Makes a rename last through a power cut. File systems that cannot do that say EINVAL, and there is nothing better;
+ * nor is there for a directory that may be written but not opened. Returns 0 or the errno. */
+static int
+sync_directory (int descriptor)
+{
+  if (descriptor < 0 || fsync (descriptor) == 0 || errno == EINVAL || errno == ENOTSUP)
+    return 0;
+  return errno;
+}
+
+/* Only a regular file may be replaced: renaming over a device or a pipe would destroy it. */
+static gboolean
+check_target (const char *path, GError **error)
+{
+  struct stat status;
+
+  if (path[0] == '\0') {
+    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT, "the name of a file to write is empty; give it a name");
+    return FALSE;
+  }
+  if (g_str_has_suffix (path, "/"))
+    return cannot_write (path, EISDIR, error);
+  if (stat (path, &status) != 0)
+    return TRUE;
+  if (S_ISDIR (status.st_mode))
+    return cannot_write (path, EISDIR, error);
+  if (S_ISREG (status.st_mode))
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
+               "%s: is a device, pipe or socket, where a regular file was expected; choose another name", path);
+  return FALSE;
+}
+
+/* Fills @temporary and gives it the name @path. Returns 0 or the errno. */
+static int
+fill_and_rename (int descriptor, const char *temporary, const char *path, gconstpointer data, gsize length)
+{
+  int number = write_all (descriptor, data, length);
+
+  if (number == 0 && fsync (descriptor) != 0)
+    number = errno;
+  if (close (descriptor) != 0 && number == 0 && errno != EINTR)
+    number = errno;
+  if (number == 0 && rename (temporary, path) != 0)
+    number = errno;
+  if (number != 0)
+    unlink (temporary);
+  return number;
+}
+
+gboolean
+lb_file_write (const char *path, gconstpointer data, gsize length, GError **error)
+{
+  if (!check_target (path, error))
+    return FALSE;
+
+  g_autofree char *directory = g_path_get_dirname (path);
+  if (g_mkdir_with_parents (directory, 0777) != 0)
+    return cannot_write (path, errno, error);
+  g_autofree char *temporary = NULL;
+  int descriptor = open_temporary (directory, &temporary);
+  if (descriptor < 0)
+    return cannot_write (path, errno, error);
+
+  int directory_descriptor = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int number = fill_and_rename (descriptor, temporary, path, data, length);
+  if (number == 0 && (number = sync_directory (directory_descriptor)) != 0)
+    unlink (path);
+  if (directory_descriptor >= 0)
+    close (directory_descriptor);
+  return number == 0 ? TRUE : cannot_write (path, number, error);
+}
+
+static const char *
+remedy_for_reading (int number)
+{
+  switch (number) {
+  case ENOENT:
+    return "there is no such file; check the path";
+  case EACCES:
+  case EPERM:
+    return "permission is denied; make it readable for you";
+  case EISDIR:
+    return "it is a directory, where a file was expected; name a file in it";
+  case ENOTDIR:
+    return "a part of the path is a file, not a directory; check the path";
+  case ELOOP:
+    return "its symbolic links lead in a circle; check the path";
+  case ENAMETOOLONG:
+    return "the name is too long; check the path";
+  default:
+    return NULL;
+  }
+}
+
+static void
+cannot_read (const char *path, int number, GError **error)
+{
+  const char *remedy = remedy_for_reading (number);
+
+  if (remedy != NULL)
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: cannot be read: %s", path, remedy);
+  else
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: cannot be read: %s; check the device", path,
+                 g_strerror (number));
+}
+
+int
+lb_file_open (const char *path, guint64 *size, GError **error)
+{
+  struct stat status;
+  /* Without O_NONBLOCK, opening a pipe nobody writes to would wait for ever. */
+  int descriptor = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), number = 0;
+
+  if (descriptor < 0 || fstat (descriptor, &status) != 0)
+    number = errno;
+  else if (S_ISDIR (status.st_mode))
+    number = EISDIR;
+  if (number != 0) {
+    cannot_read (path, number, error);
+  } else if (!S_ISREG (status.st_mode)) {
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                 "%s: is a device, pipe or socket, where a regular file was expected; copy its contents to a file",
+                 path);
+  } else {
+    *size = status.st_size;
+    return descriptor;
+  }
+  if (descriptor >= 0)
+    close (descriptor);
+  return -1;
+}
+
+/* Reads to the end, or to one byte more than @limit. Returns 0 or the errno. */
+static int
+read_all (int descriptor, gsize expected, gsize limit, char **data, gsize *length)
+{
+  gsize room = MIN (expected, limit) + 1, filled = 0;
+  char *buffer = g_malloc (room);
+
+  for (;;) {
+    gssize got = read (descriptor, buffer + filled, MIN (room - filled, MAX_TRANSFER));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0) {
+      g_free (buffer);
+      return errno;
+    }
+    filled += got;
+    if (got == 0 || filled > limit)
+      break;
+    if (filled == room) {
+      room = MIN (room * 2, limit + 1);
+      buffer = g_realloc (buffer, room);
+    }
+  }
+  *data = buffer;
+  *length = filled;
+  return 0;
+}
+
+gboolean
+lb_file_read (const char *path, gsize limit, GBytes **bytes, GError **error)
+{
+  guint64 size = 0;
+  char *data = NULL;
+  gsize length = 0;
+  int descriptor = lb_file_open (path, &size, error);
+
+  if (descriptor < 0)
+    return FALSE;
+  limit = MIN (limit, G_MAXSSIZE - 1);
+  int number = size > limit ? 0 : read_all (descriptor, size, limit, &data, &length);
+  close (descriptor);
+  if (number != 0) {
+    cannot_read (path, number, error);
+    return FALSE;
+  }
+  if (size > limit || length > limit) {
+    g_autofree char *found = lb_format_bytes (MAX (size, length)), *most = lb_format_bytes (limit);
+    g_free (data);
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                 "%s: is %s long, where at most %s were expected; check that it is the right file", path, found, most);
+    return FALSE;
+  }
+  *bytes = g_bytes_new_take (data, length);
+  return TRUE;
+}

@@ -1,0 +1,198 @@
+/* Philox4x32-10 and what is drawn from it.
+ *
+ * Invariants: a number is a function of key and position alone. The logarithm, sine and cosine behind the normal
+ * numbers are written out here in plain IEEE double operations, because those of the C library may differ in the last
+ * bit from one release or processor to the next.
+ */
+#include "base/random.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The upper half of the Philox counter, which tells apart what a key is used for. Drawing uses 0. */
+enum { DRAW = 0, DERIVE = 1, INDEX = 2 };
+
+#define ROUNDS       10
+#define MULTIPLIER_0 0xD2511F53u
+#define MULTIPLIER_1 0xCD9E8D57u
+#define WEYL_0       0x9E3779B9u
+#define WEYL_1       0xBB67AE85u
+
+void
+lb_philox (LbKey key, guint64 counter_low, guint64 counter_high, guint32 out[4])
+{
+  guint32 key_0 = (guint32)key.word, key_1 = (guint32)(key.word >> 32);
+  guint32 x0 = (guint32)counter_low, x1 = (guint32)(counter_low >> 32);
+  guint32 x2 = (guint32)counter_high, x3 = (guint32)(counter_high >> 32);
+
+  for (int round = 0; round < ROUNDS; round++) {
+    guint64 product_0 = (guint64)MULTIPLIER_0 * x0, product_1 = (guint64)MULTIPLIER_1 * x2;
+    x0 = (guint32)(product_1 >> 32) ^ x1 ^ key_0;
+    x1 = (guint32)product_1;
+    x2 = (guint32)(product_0 >> 32) ^ x3 ^ key_1;
+    x3 = (guint32)product_0;
+    key_0 += WEYL_0;
+    key_1 += WEYL_1;
+  }
+  out[0] = x0;
+  out[1] = x1;
+  out[2] = x2;
+  out[3] = x3;
+}
+
+static LbKey
+narrow (LbKey key, guint64 by, guint64 use)
+{
+  guint32 out[4];
+
+  lb_philox (key, by, use, out);
+  return (LbKey){ .word = (guint64)out[1] << 32 | out[0] };
+}
+
+LbKey
+lb_key (guint64 seed)
+{
+  return (LbKey){ .word = seed };
+}
+
+LbKey
+lb_key_derive (LbKey key, const char *purpose)
+{
+  gsize length = strlen (purpose);
+
+  /* Eight letters at a time, then the length, so that no two purposes are absorbed alike. */
+  for (gsize first = 0; first < length; first += 8) {
+    guint64 letters = 0;
+    for (gsize i = first; i < MIN (first + 8, length); i++)
+      letters |= (guint64)(guchar)purpose[i] << 8 * (i - first);
+    key = narrow (key, letters, DERIVE);
+  }
+  return narrow (key, length, DERIVE | G_GUINT64_CONSTANT (1) << 32);
+}
+
+LbKey
+lb_key_index (LbKey key, guint64 index)
+{
+  return narrow (key, index, INDEX);
+}
+
+LbRandom
+lb_random (LbKey key)
+{
+  return (LbRandom){ .key = key, .used = 4 };
+}
+
+static guint64
+next_word (LbRandom *random)
+{
+  if (random->used >= 4) {
+    lb_philox (random->key, random->counter++, DRAW, random->block);
+    random->used = 0;
+  }
+  guint64 low = random->block[random->used], high = random->block[random->used + 1];
+  random->used += 2;
+  return high << 32 | low;
+}
+
+double
+lb_random_uniform (LbRandom *random)
+{
+  return (double)(next_word (random) >> 11) * 0x1p-53;
+}
+
+/* ln x for 0 < x <= 1, to about one unit in the last place: x = 2^exponent m with m near 1, and
+ * ln m = 2 artanh ((m - 1) / (m + 1)) as a power series. */
+static double
+natural_logarithm (double x)
+{
+  int exponent;
+  double m = frexp (x, &exponent);
+
+  if (m < 0.70710678118654752) {
+    m *= 2;
+    exponent--;
+  }
+  double s = (m - 1) / (m + 1), square = s * s, sum = 0;
+  for (int k = 23; k >= 3; k -= 2)
+    sum = (sum + 1.0 / k) * square;
+  return exponent * 0.69314718055994530942 + 2 * (s + s * sum);
+}
+
+/* sin and cos of a quarter turn times @x, for |x| <= 1/2, as power series. */
+static void
+sine_cosine_of_quarter (double x, double *sine, double *cosine)
+{
+  double angle = x * 1.57079632679489661923, square = angle * angle, s = 0, c = 0;
+
+  for (int k = 18; k >= 2; k -= 2) {
+    s = (s + 1) * -square / (k * (k + 1));
+    c = (c + 1) * -square / (k * (k - 1));
+  }
+  *sine = angle + angle * s;
+  *cosine = 1 + c;
+}
+
+double
+lb_random_normal (LbRandom *random)
+{
+  if (random->has_spare) {
+    random->has_spare = FALSE;
+    return random->spare;
+  }
+  /* (0, 1], so that the logarithm is finite. */
+  double radius = sqrt (-2 * natural_logarithm (1 - lb_random_uniform (random)));
+  double turns = 4 * lb_random_uniform (random);
+  int quarter = (int)(turns + 0.5);
+  double sine, cosine;
+  sine_cosine_of_quarter (turns - quarter, &sine, &cosine);
+  double x = quarter & 1 ? -sine : cosine, y = quarter & 1 ? cosine : sine;
+  if (quarter & 2) {
+    x = -x;
+    y = -y;
+  }
+  random->spare = radius * y;
+  random->has_spare = TRUE;
+  return radius * x;
+}
+
+guint64
+lb_random_below (LbRandom *random, guint64 n)
+{
+  g_return_val_if_fail (n > 0, 0);
+
+  /* The upper word of a product is uniform once the few lower words that have one more way than others are rejected
+   * (Lemire, "Fast random integer generation in an interval", 2019). */
+  guint64 reject_below = -n % n;
+  for (;;) {
+    unsigned __int128 product = (unsigned __int128)next_word (random) * n;
+    if ((guint64)product >= reject_below)
+      return (guint64)(product >> 64);
+  }
+}
+
+void
+lb_random_permutation (LbRandom *random, guint32 *order, gsize n)
+{
+  for (gsize i = 0; i < n; i++) {
+    gsize j = lb_random_below (random, i + 1);
+    order[i] = order[j];
+    order[j] = (guint32)i;
+  }
+}
+
+void
+lb_random_fill_normal (LbRandom *random, float *values, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    values[i] = (float)lb_random_normal (random);
+}
+
+void
+lb_random_fill_uniform (LbRandom *random, float *values, gsize n, double low, double high)
+{
+  for (gsize i = 0; i < n; i++) {
+    float value = (float)(low + (high - low) * lb_random_uniform (random));
+    /* Rounding to float may reach the open end. */
+    values[i] = value >= high && low < high ? nextafterf ((float)high, (float)low) : value;
+  }
+}

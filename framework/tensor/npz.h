@@ -1,0 +1,32 @@
+/* NumPy's file formats: .npy (format version 1.0 written, 1.0 to 3.0 read; numpy/lib/format.py) and .npz (a zip of .npy
+ * members), so that results can be loaded elsewhere with numpy.load(). Little-endian, C order.
+ */
+#pragma once
+
+#include "tensor/tensor.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  char *name; /* without ".npy" */
+  LbTensor *tensor;
+} LbNamedTensor;
+
+/* Appends the .npy form of @tensor to @bytes. */
+void lb_npy_append (GByteArray *bytes, const LbTensor *tensor);
+
+/* Parses one .npy image. @place (a path, "file.npz: member x") begins the error message. Fortran order, big-endian and
+ * object arrays are refused; '<f2' is refused too; bool is read as u8. LB_ERROR_INPUT. */
+LbTensor *lb_npy_parse (const char *place, gconstpointer data, gsize length, GError **error);
+
+/* Writes @tensors in the given order as @path, stored or deflated, with fixed times, so that equal tensors give equal
+ * bytes. Complete under its final name or not there at all. LB_ERROR_OUTPUT. */
+gboolean
+lb_npz_write (const char *path, const LbNamedTensor *tensors, guint n_tensors, gboolean compress, GError **error);
+
+/* Reads every .npy member. Refuses duplicate names, members that are not .npy, sizes that do not match what the header
+ * declares, and more than @limit bytes in all. Returns an array of LbNamedTensor that frees its elements.
+ * LB_ERROR_INPUT. */
+GArray *lb_npz_read (const char *path, gsize limit, GError **error);
+
+G_END_DECLS

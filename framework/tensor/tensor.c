@@ -1,0 +1,313 @@
+/* Dtypes, shapes and tensors.
+ *
+ * Invariants: a tensor is contiguous; its bytes belong to it, to a foreign owner, or to the tensor it is a view of,
+ * which is never itself a view. Sizes are checked once, when a tensor is made, so that products of its dimensions
+ * cannot overflow afterwards.
+ */
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+#define ALIGNMENT 64
+
+G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
+
+struct _LbTensor {
+  gint references; /* atomic */
+  LbDType dtype;
+  LbShape shape;
+  gint64 size;
+  gpointer data;
+  gpointer owner;
+  GDestroyNotify release; /* called on @owner at the end */
+};
+
+static const struct {
+  const char *name;
+  gsize size;
+} dtypes[LB_N_DTYPES] = {
+  [LB_U8] = { "u8", 1 },   [LB_I32] = { "i32", 4 }, [LB_I64] = { "i64", 8 },
+  [LB_F32] = { "f32", 4 }, [LB_F64] = { "f64", 8 },
+};
+
+gsize
+lb_dtype_size (LbDType dtype)
+{
+  g_return_val_if_fail ((guint)dtype < LB_N_DTYPES, 0);
+
+  return dtypes[dtype].size;
+}
+
+const char *
+lb_dtype_name (LbDType dtype)
+{
+  g_return_val_if_fail ((guint)dtype < LB_N_DTYPES, NULL);
+
+  return dtypes[dtype].name;
+}
+
+gboolean
+lb_dtype_from_name (const char *name, LbDType *dtype)
+{
+  for (guint i = 0; i < LB_N_DTYPES; i++) {
+    if (strcmp (dtypes[i].name, name) == 0) {
+      *dtype = i;
+      return TRUE;
+    }
+  }
+  return FALSE;
+}
+
+gint64
+lb_shape_size (LbShape shape)
+{
+  gint64 size = 1;
+  gboolean too_large = FALSE;
+
+  g_return_val_if_fail (shape.rank <= LB_MAX_RANK, 0);
+  for (guint i = 0; i < shape.rank; i++) {
+    g_return_val_if_fail (shape.dim[i] >= 0, 0);
+    /* A later 0 makes even the largest product 0. */
+    if (shape.dim[i] == 0)
+      return 0;
+    too_large |= __builtin_mul_overflow (size, shape.dim[i], &size);
+  }
+  return too_large ? G_MAXINT64 : size;
+}
+
+gboolean
+lb_shape_bytes (LbShape shape, LbDType dtype, gsize *bytes)
+{
+  if (shape.rank > LB_MAX_RANK || (guint)dtype >= LB_N_DTYPES)
+    return FALSE;
+  for (guint i = 0; i < shape.rank; i++) {
+    if (shape.dim[i] < 0)
+      return FALSE;
+  }
+  /* The largest size is one that pointers can be subtracted in. */
+  gint64 size = lb_shape_size (shape);
+  if (size > G_MAXSSIZE / 2 / (gint64)dtypes[dtype].size)
+    return FALSE;
+  *bytes = size * dtypes[dtype].size;
+  return TRUE;
+}
+
+gboolean
+lb_shape_equal (LbShape a, LbShape b)
+{
+  if (a.rank != b.rank)
+    return FALSE;
+  for (guint i = 0; i < a.rank; i++) {
+    if (a.dim[i] != b.dim[i])
+      return FALSE;
+  }
+  return TRUE;
+}
+
+char *
+lb_shape_to_string (LbShape shape)
+{
+  GString *text = g_string_new ("[");
+
+  for (guint i = 0; i < MIN (shape.rank, LB_MAX_RANK); i++)
+    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, i > 0 ? ", " : "", shape.dim[i]);
+  g_string_append_c (text, ']');
+  return g_string_free (text, FALSE);
+}
+
+static LbTensor *
+tensor_over (LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestroyNotify release)
+{
+  LbTensor *tensor = g_new (LbTensor, 1);
+
+  /* Dimensions beyond the rank are 0, so that equal shapes are equal bytes. */
+  for (guint i = shape.rank; i < LB_MAX_RANK; i++)
+    shape.dim[i] = 0;
+  *tensor = (LbTensor){ .references = 1,
+                        .dtype = dtype,
+                        .shape = shape,
+                        .size = lb_shape_size (shape),
+                        .data = data,
+                        .owner = owner,
+                        .release = release };
+  return tensor;
+}
+
+/* Takes zeroed memory from calloc(), which gives large blocks as fresh pages that nobody has to touch first, and aligns
+ * by hand, which keeps it so. */
+static LbTensor *
+allocate (LbDType dtype, LbShape shape, gsize bytes)
+{
+  char *block = g_try_malloc0 (bytes + ALIGNMENT);
+
+  if (block == NULL)
+    return NULL;
+  gsize misaligned = (guintptr)block % ALIGNMENT;
+  return tensor_over (dtype, shape, block + (misaligned > 0 ? ALIGNMENT - misaligned : 0), block, g_free);
+}
+
+LbTensor *
+lb_tensor_try_new (LbDType dtype, LbShape shape)
+{
+  gsize bytes;
+
+  return lb_shape_bytes (shape, dtype, &bytes) ? allocate (dtype, shape, bytes) : NULL;
+}
+
+LbTensor *
+lb_tensor_new (LbDType dtype, LbShape shape)
+{
+  LbTensor *tensor = lb_tensor_try_new (dtype, shape);
+
+  if (tensor == NULL) {
+    g_autofree char *dims = lb_shape_to_string (shape);
+    g_error ("there is no memory for a tensor %s%s", (guint)dtype < LB_N_DTYPES ? dtypes[dtype].name : "?", dims);
+  }
+  return tensor;
+}
+
+LbTensor *
+lb_tensor_wrap (LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestroyNotify release)
+{
+  gsize bytes;
+
+  g_return_val_if_fail (lb_shape_bytes (shape, dtype, &bytes), NULL);
+  g_return_val_if_fail ((guintptr)data % dtypes[dtype].size == 0, NULL);
+
+  return tensor_over (dtype, shape, data, owner, release);
+}
+
+LbTensor *
+lb_tensor_view (LbTensor *tensor, gint64 first, LbShape shape)
+{
+  gsize bytes;
+
+  g_return_val_if_fail (tensor != NULL, NULL);
+  g_return_val_if_fail (lb_shape_bytes (shape, tensor->dtype, &bytes), NULL);
+  g_return_val_if_fail (first >= 0 && first <= tensor->size, NULL);
+  g_return_val_if_fail (lb_shape_size (shape) <= tensor->size - first, NULL);
+
+  /* A view of a view holds the tensor underneath, so that chains do not grow. */
+  LbTensor *base = tensor->release == (GDestroyNotify)lb_tensor_unref ? tensor->owner : tensor;
+  char *data = (char *)tensor->data + first * dtypes[tensor->dtype].size;
+  return tensor_over (tensor->dtype, shape, data, lb_tensor_ref (base), (GDestroyNotify)lb_tensor_unref);
+}
+
+LbTensor *
+lb_tensor_copy (const LbTensor *tensor)
+{
+  LbTensor *copy = lb_tensor_new (tensor->dtype, tensor->shape);
+
+  memcpy (copy->data, tensor->data, lb_tensor_bytes (tensor));
+  return copy;
+}
+
+LbTensor *
+lb_tensor_ref (LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor != NULL, NULL);
+
+  g_atomic_int_inc (&tensor->references);
+  return tensor;
+}
+
+void
+lb_tensor_unref (LbTensor *tensor)
+{
+  if (tensor == NULL || !g_atomic_int_dec_and_test (&tensor->references))
+    return;
+  if (tensor->release != NULL)
+    tensor->release (tensor->owner);
+  g_free (tensor);
+}
+
+LbDType
+lb_tensor_dtype (const LbTensor *tensor)
+{
+  return tensor->dtype;
+}
+
+LbShape
+lb_tensor_shape (const LbTensor *tensor)
+{
+  return tensor->shape;
+}
+
+gint64
+lb_tensor_dim (const LbTensor *tensor, guint axis)
+{
+  g_return_val_if_fail (axis < tensor->shape.rank, 0);
+
+  return tensor->shape.dim[axis];
+}
+
+gint64
+lb_tensor_size (const LbTensor *tensor)
+{
+  return tensor->size;
+}
+
+gsize
+lb_tensor_bytes (const LbTensor *tensor)
+{
+  return tensor->size * dtypes[tensor->dtype].size;
+}
+
+gpointer
+lb_tensor_data (const LbTensor *tensor)
+{
+  return tensor->data;
+}
+
+guint8 *
+lb_tensor_u8 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_U8, NULL);
+
+  return tensor->data;
+}
+
+gint32 *
+lb_tensor_i32 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_I32, NULL);
+
+  return tensor->data;
+}
+
+gint64 *
+lb_tensor_i64 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_I64, NULL);
+
+  return tensor->data;
+}
+
+float *
+lb_tensor_f32 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_F32, NULL);
+
+  return tensor->data;
+}
+
+double *
+lb_tensor_f64 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_F64, NULL);
+
+  return tensor->data;
+}
+
+char *
+lb_tensor_digest (const LbTensor *tensor)
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree char *dims = lb_shape_to_string (tensor->shape);
+  const char *name = dtypes[tensor->dtype].name;
+
+  g_checksum_update (checksum, (const guchar *)name, strlen (name));
+  g_checksum_update (checksum, (const guchar *)dims, strlen (dims));
+  g_checksum_update (checksum, tensor->data, lb_tensor_bytes (tensor));
+  return g_strdup (g_checksum_get_string (checksum));
+}
