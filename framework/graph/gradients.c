@@ -1,0 +1,83 @@
+/* Reverse-mode differentiation: one walk from the loss back to what is asked for, adding up vector-Jacobian products.
+ */
+#include "graph/op.h"
+
+/* Marks in @depends, by node id, whether a node up to @root depends on one of @wrt. */
+static gboolean *
+find_dependents (LbNode *root, LbNode *const *wrt, guint n_wrt)
+{
+  gboolean *depends = g_new0 (gboolean, root->id + 1);
+  for (guint i = 0; i < n_wrt; i++)
+    if (wrt[i]->id <= root->id)
+      depends[wrt[i]->id] = TRUE;
+  for (guint id = 0; id <= root->id; id++) {
+    LbNode *node = g_ptr_array_index (root->graph->nodes, id);
+    for (guint i = 0; i < node->n_inputs; i++)
+      depends[id] |= depends[node->inputs[i]->id];
+  }
+  return depends;
+}
+
+/* Gradients of @node's operands given @g, through its row or through the row's expansion. */
+static void
+node_gradients (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  const LbOp *op = lb_ops[node->op];
+  if (op->gradient != NULL)
+    op->gradient (node, g, wanted, gradients);
+  else if (op->expand != NULL) {
+    lb_backpropagate (op->expand (node), g, node->inputs, node->n_inputs, gradients);
+    /* An operand that stands twice was given its whole gradient twice. */
+    for (guint i = 1; i < node->n_inputs; i++)
+      for (guint j = 0; j < i; j++)
+        if (node->inputs[i] == node->inputs[j])
+          gradients[i] = NULL;
+  } else
+    lb_graph_fail (node->graph, node->here, "%s has no derivative", op->name);
+}
+
+void
+lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, LbNode **gradients)
+{
+  g_autofree gboolean *depends = find_dependents (root, wrt, n_wrt);
+  g_autofree gboolean *is_leaf = g_new0 (gboolean, root->id + 1);
+  g_autofree LbNode **adjoints = g_new0 (LbNode *, root->id + 1);
+  for (guint i = 0; i < n_wrt; i++)
+    if (wrt[i]->id <= root->id)
+      is_leaf[wrt[i]->id] = TRUE;
+  adjoints[root->id] = seed;
+  for (guint id = root->id + 1; id-- > 0;) {
+    LbNode *node = g_ptr_array_index (root->graph->nodes, id);
+    if (adjoints[id] == NULL || is_leaf[id] || !depends[id] || node->n_inputs == 0)
+      continue;
+    gboolean wanted[LB_MAX_INPUTS];
+    LbNode *parts[LB_MAX_INPUTS] = { NULL };
+    for (guint i = 0; i < node->n_inputs; i++)
+      wanted[i] = depends[node->inputs[i]->id];
+    node_gradients (node, adjoints[id], wanted, parts);
+    for (guint i = 0; i < node->n_inputs; i++) {
+      LbNode **sum = &adjoints[node->inputs[i]->id];
+      if (parts[i] != NULL && wanted[i])
+        *sum = *sum == NULL ? parts[i] : lb_add (*sum, parts[i]);
+    }
+  }
+  for (guint i = 0; i < n_wrt; i++)
+    gradients[i] = wrt[i]->id <= root->id ? adjoints[wrt[i]->id] : NULL;
+}
+
+void
+lb_gradients_at (const char *here, LbNode *loss, LbNode *const *wrt, guint n_wrt, LbNode **gradients)
+{
+  LbGraph *graph = loss->graph;
+  if (graph->error == NULL && loss->shape.rank != 0) {
+    g_autofree char *shape = lb_shape_to_string (loss->shape);
+    lb_graph_fail (graph, here, "gradients of a value of shape %s; a scalar is needed", shape);
+  }
+  for (guint i = 0; i < n_wrt; i++)
+    gradients[i] = NULL;
+  if (graph->error == NULL)
+    lb_backpropagate (loss, lb_constant_at (here, graph, 1, LB_SCALAR), wrt, n_wrt, gradients);
+  for (guint i = 0; i < n_wrt; i++)
+    if (gradients[i] == NULL)
+      gradients[i] = lb_constant_at (here, graph, 0, wrt[i]->shape);
+}

@@ -1,0 +1,40 @@
+/* The kernels of one variant, by op. Reshape has none: it moves nothing. */
+#include "graph/kernels/variant.h"
+
+extern const LbKernelSet LB_JOIN (lb_kernel_set, LB_VARIANT);
+
+const LbKernelSet LB_JOIN (lb_kernel_set, LB_VARIANT);
+
+const LbKernelSet LB_JOIN (lb_kernel_set, LB_VARIANT)
+    = { .run = {
+            [LB_OP_CONSTANT] = KERNEL (constant),
+            [LB_OP_ADD] = KERNEL (add),
+            [LB_OP_SUB] = KERNEL (sub),
+            [LB_OP_MUL] = KERNEL (mul),
+            [LB_OP_DIV] = KERNEL (div),
+            [LB_OP_AFFINE] = KERNEL (affine),
+            [LB_OP_EXP] = KERNEL (exp),
+            [LB_OP_LOG] = KERNEL (log),
+            [LB_OP_SQRT] = KERNEL (sqrt),
+            [LB_OP_TANH] = KERNEL (tanh),
+            [LB_OP_RELU] = KERNEL (relu),
+            [LB_OP_GATE] = KERNEL (gate),
+            [LB_OP_SUM_TO] = KERNEL (sum_to),
+            [LB_OP_BROADCAST] = KERNEL (broadcast),
+            [LB_OP_MATMUL] = KERNEL (matmul),
+            [LB_OP_CONV2D] = KERNEL (conv2d),
+            [LB_OP_CONV2D_BY_INPUT] = KERNEL (conv2d_by_input),
+            [LB_OP_CONV2D_BY_WEIGHT] = KERNEL (conv2d_by_weight),
+            [LB_OP_AVG_POOL] = KERNEL (avg_pool),
+            [LB_OP_AVG_UNPOOL] = KERNEL (avg_unpool),
+            [LB_OP_BILINEAR] = KERNEL (bilinear),
+            [LB_OP_BILINEAR_ADJOINT] = KERNEL (bilinear_adjoint),
+            [LB_OP_INSTANCE_NORM] = KERNEL (instance_norm),
+            [LB_OP_INSTANCE_NORM_GRADIENT] = KERNEL (instance_norm_gradient),
+            [LB_OP_INSTANCE_NORM_SECOND] = KERNEL (instance_norm_second),
+            [LB_OP_LOG_SOFTMAX] = KERNEL (log_softmax),
+            [LB_OP_WINOGRAD_FILTER] = KERNEL (winograd_filter),
+            [LB_OP_WINOGRAD_CONV2D] = KERNEL (winograd_conv2d),
+            [LB_OP_WINOGRAD_BY_WEIGHT] = KERNEL (winograd_by_weight),
+            [LB_OP_WINOGRAD_FILTER_ADJOINT] = KERNEL (winograd_filter_adjoint),
+        } };

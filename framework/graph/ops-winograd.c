@@ -1,0 +1,86 @@
+/* What the compiler puts in place of 3x3 convolutions (kernels/winograd.c): rows without derivatives, for lowering
+ * comes after differentiation.
+ */
+#include "graph/op.h"
+
+/* Tiles that a kernel transforms at a time; BLOCK of kernels/winograd.c. */
+#define BLOCK 64
+
+gint64
+lb_winograd_tiles (gint64 height, gint64 width)
+{
+  return ((height + 3) / 4) * ((width + 3) / 4);
+}
+
+static gboolean
+given_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
+{
+  *shape = attributes->shape;
+  return TRUE;
+}
+
+static LbShard
+images_shard (const LbNode *node, gint64 samples, gboolean *cut)
+{
+  return cut[0] && !cut[1] ? LB_SHARD_EACH : LB_SHARD_NO;
+}
+
+static LbShard
+both_shard (const LbNode *node, gint64 samples, gboolean *cut)
+{
+  cut[0] = cut[1] = TRUE;
+  return LB_SHARD_SUM;
+}
+
+/* Counted as the direct convolution it stands for, so that figures can be compared. */
+static double
+conv2d_flops (const LbNode *node)
+{
+  gint64 in = node->inputs[0]->shape.dim[3];
+  return 2.0 * 9 * (double)in * (double)lb_shape_size (node->shape);
+}
+
+static double
+by_weight_flops (const LbNode *node)
+{
+  gint64 in = node->inputs[0]->shape.dim[3];
+  return 2.0 * 9 * (double)in * (double)lb_shape_size (node->inputs[1]->shape);
+}
+
+static gsize
+block_scratch (LbShape images, gint64 samples, gint64 channels)
+{
+  gint64 tiles = samples * lb_winograd_tiles (images.dim[1], images.dim[2]);
+  return (gsize)LB_WINOGRAD_POINTS * (gsize)MIN (tiles, BLOCK) * (gsize)channels;
+}
+
+static gsize
+conv2d_scratch (const LbNode *node, gint64 samples)
+{
+  return block_scratch (node->shape, samples, node->inputs[0]->shape.dim[3] + node->shape.dim[3]);
+}
+
+static gsize
+by_weight_scratch (const LbNode *node, gint64 samples)
+{
+  LbShape x = node->inputs[0]->shape, y = node->inputs[1]->shape;
+  return block_scratch (x, samples, x.dim[3] + y.dim[3]);
+}
+
+const LbOp lb_op_winograd_filter = { .name = "winograd-filter", .n_inputs = 1, .shape = given_shape };
+
+const LbOp lb_op_winograd_filter_adjoint = { .name = "winograd-filter-adjoint", .n_inputs = 1, .shape = given_shape };
+
+const LbOp lb_op_winograd_conv2d = { .name = "winograd-conv2d",
+                                     .n_inputs = 2,
+                                     .shape = given_shape,
+                                     .shard = images_shard,
+                                     .flops = conv2d_flops,
+                                     .scratch = conv2d_scratch };
+
+const LbOp lb_op_winograd_by_weight = { .name = "winograd-by-weight",
+                                        .n_inputs = 2,
+                                        .shape = given_shape,
+                                        .shard = both_shard,
+                                        .flops = by_weight_flops,
+                                        .scratch = by_weight_scratch };

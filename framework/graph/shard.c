@@ -1,0 +1,271 @@
+/* When every node is computed: what is cut into samples, parts, waves and groups, chunks and segments (plan.h). */
+#include "graph/plan.h"
+
+/* Bytes of the largest value of a step: a few of them fill a second-level cache. */
+#define STEP_BYTES    (512 * 1024)
+#define LONGEST_CHUNK 16
+
+/* Partitions: enough for as many cores as a small machine has; each costs memory for its own sums. */
+#define MOST_PARTITIONS 8
+
+static LbStep *
+step_of (LbProgramPlan *plan, const LbNode *node)
+{
+  return &plan->steps[node->id];
+}
+
+/* Samples along which a value is cut, 0 when it is whole. */
+static gint64
+samples_of (LbProgramPlan *plan, const LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  gboolean is_cut = step->shard == LB_SHARD_EACH || (node->op == LB_OP_INPUT && node->is_batch);
+  return is_cut ? node->shape.dim[0] : 0;
+}
+
+/* Decides how @node runs, given that its operands are decided. */
+static void
+decide_shard (LbProgramPlan *plan, LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  gint64 samples = 0;
+  gboolean cut[LB_MAX_INPUTS] = { FALSE };
+  for (guint i = 0; i < node->n_inputs; i++) {
+    gint64 of_input = samples_of (plan, node->inputs[i]);
+    if (of_input == 0)
+      continue;
+    if (samples != 0 && of_input != samples)
+      return;
+    cut[i] = TRUE;
+    samples = of_input;
+  }
+  if (samples == 0 || lb_ops[node->op]->shard == NULL)
+    return;
+  LbShard shard = lb_ops[node->op]->shard (node, samples, cut);
+  for (guint i = 0; i < node->n_inputs; i++) {
+    LbShape shape = node->inputs[i]->shape;
+    if (cut[i] && (shape.rank == 0 || shape.dim[0] != samples))
+      return; /* a whole operand that cannot be cut alike */
+  }
+  step->shard = shard;
+  for (guint i = 0; i < node->n_inputs; i++)
+    step->cut[i] = cut[i];
+}
+
+static gint64
+group_samples (LbProgramPlan *plan, LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  for (guint i = 0; i < node->n_inputs; i++)
+    if (step->cut[i])
+      return node->inputs[i]->shape.dim[0];
+  return 0;
+}
+
+/* The first part at which all operands are there. */
+static void
+decide_part (LbProgramPlan *plan, LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  gint64 samples = step->shard == LB_SHARD_NO ? 0 : group_samples (plan, node);
+  for (guint i = 0; i < node->n_inputs; i++) {
+    LbNode *input = step_of (plan, node->inputs[i])->root;
+    LbStep *before = step_of (plan, input);
+    guint ready = before->part;
+    /* Chunk by chunk only where both are cut alike; all else waits for the group's end. */
+    gboolean follows = step->cut[i] && step_of (plan, node->inputs[i])->shard == LB_SHARD_EACH
+                       && group_samples (plan, input) == samples;
+    if (before->shard != LB_SHARD_NO && !follows)
+      ready++;
+    step->part = MAX (step->part, ready);
+  }
+  plan->n_parts = MAX (plan->n_parts, step->part + 1);
+}
+
+/* A reshape of a value that is cut alike, or of a whole one, is the same bytes. */
+static void
+decide_root (LbProgramPlan *plan, LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  step->root = node;
+  if (node->op != LB_OP_RESHAPE)
+    return;
+  LbNode *input = node->inputs[0];
+  step->root = step_of (plan, input)->root;
+}
+
+/* ---- Waves ---- */
+
+static LbWave *
+wave_at (LbProgramPlan *plan, guint part, guint level)
+{
+  guint seen = 0;
+  for (guint i = 0; i < plan->waves->len; i++) {
+    LbWave *wave = g_ptr_array_index (plan->waves, i);
+    if (wave->part == part && seen++ == level)
+      return wave;
+  }
+  LbWave *wave = g_new0 (LbWave, 1);
+  wave->part = part;
+  wave->nodes = g_ptr_array_new ();
+  g_ptr_array_add (plan->waves, wave);
+  return wave;
+}
+
+/* Whole nodes by part, and within a part by how many whole nodes they wait for. */
+static void
+make_waves (LbProgramPlan *plan)
+{
+  guint n = plan->graph->nodes->len;
+  g_autofree guint *level = g_new0 (guint, n);
+  for (guint part = 0; part < plan->n_parts; part++)
+    for (guint id = 0; id < n; id++) {
+      LbNode *node = g_ptr_array_index (plan->graph->nodes, id);
+      LbStep *step = &plan->steps[id];
+      if (step->part != part || step->shard != LB_SHARD_NO || node->n_inputs == 0 || step->root != node)
+        continue;
+      for (guint i = 0; i < node->n_inputs; i++) {
+        LbNode *input = step_of (plan, node->inputs[i])->root;
+        LbStep *before = step_of (plan, input);
+        if (before->part == part && before->shard == LB_SHARD_NO && input->n_inputs > 0)
+          level[id] = MAX (level[id], level[input->id] + 1);
+      }
+      g_ptr_array_add (wave_at (plan, part, level[id])->nodes, node);
+    }
+}
+
+/* ---- Groups ---- */
+
+static LbGroup *
+group_at (LbProgramPlan *plan, guint part, gint64 samples)
+{
+  for (guint i = 0; i < plan->groups->len; i++) {
+    LbGroup *group = g_ptr_array_index (plan->groups, i);
+    if (group->part == part && group->samples == samples)
+      return group;
+  }
+  LbGroup *group = g_new0 (LbGroup, 1);
+  group->part = part;
+  group->samples = samples;
+  group->nodes = g_ptr_array_new ();
+  group->sums = g_ptr_array_new ();
+  group->segments = g_array_new (FALSE, TRUE, sizeof (LbSegment));
+  g_ptr_array_add (plan->groups, group);
+  return group;
+}
+
+static gsize
+sample_bytes (LbProgramPlan *plan, const LbNode *node)
+{
+  return (gsize)(lb_shape_size (node->shape) / MAX (node->shape.dim[0], 1)) * plan->element;
+}
+
+/* Bytes of one sample of the largest cut operand or result. */
+static gsize
+largest_sample (LbProgramPlan *plan, const LbNode *node)
+{
+  LbStep *step = step_of (plan, node);
+  gsize largest = step->shard == LB_SHARD_EACH ? sample_bytes (plan, node) : 0;
+  for (guint i = 0; i < node->n_inputs; i++)
+    if (step->cut[i])
+      largest = MAX (largest, sample_bytes (plan, node->inputs[i]));
+  return largest;
+}
+
+/* Samples at a time that suit @node: a power of two. */
+static gint64
+suitable_step (LbProgramPlan *plan, const LbNode *node)
+{
+  gint64 step = 1;
+  while (step < LONGEST_CHUNK && largest_sample (plan, node) * (gsize)step * 2 <= STEP_BYTES)
+    step *= 2;
+  return step;
+}
+
+static void
+make_segments (LbProgramPlan *plan, LbGroup *group)
+{
+  gint64 chunk = 1;
+  for (guint i = 0; i < group->nodes->len; i++) {
+    LbSegment segment = { .first = i, .last = i, .step = suitable_step (plan, g_ptr_array_index (group->nodes, i)) };
+    guint n = group->segments->len;
+    LbSegment *before = n == 0 ? NULL : &g_array_index (group->segments, LbSegment, n - 1);
+    if (before != NULL && before->step == segment.step)
+      before->last = i;
+    else
+      g_array_append_val (group->segments, segment);
+    chunk = MAX (chunk, segment.step);
+  }
+  /* Few samples are spread over several workers rather than kept together. */
+  chunk = MIN (chunk, MAX (1, (group->samples + 3) / 4));
+  group->n_chunks = (guint)((group->samples + chunk - 1) / chunk);
+  group->n_partitions = MIN (group->n_chunks, MOST_PARTITIONS);
+  group->longest_chunk = (group->samples + group->n_chunks - 1) / group->n_chunks;
+}
+
+static void
+make_groups (LbProgramPlan *plan)
+{
+  for (guint part = 0; part < plan->n_parts; part++)
+    for (guint id = 0; id < plan->graph->nodes->len; id++) {
+      LbNode *node = g_ptr_array_index (plan->graph->nodes, id);
+      LbStep *step = &plan->steps[id];
+      if (step->part != part || step->shard == LB_SHARD_NO || step->root != node)
+        continue;
+      LbGroup *group = group_at (plan, part, group_samples (plan, node));
+      g_ptr_array_add (group->nodes, node);
+      if (step->shard == LB_SHARD_SUM)
+        g_ptr_array_add (group->sums, node);
+    }
+  for (guint i = 0; i < plan->groups->len; i++)
+    make_segments (plan, g_ptr_array_index (plan->groups, i));
+}
+
+gint64
+lb_chunk_start (const LbGroup *group, guint index)
+{
+  return group->samples * index / group->n_chunks;
+}
+
+/* One position for each wave, one for each node of a group. */
+static void
+number_positions (LbProgramPlan *plan)
+{
+  guint position = 0;
+  for (guint part = 0; part < plan->n_parts; part++) {
+    for (guint i = 0; i < plan->waves->len; i++) {
+      LbWave *wave = g_ptr_array_index (plan->waves, i);
+      if (wave->part != part)
+        continue;
+      wave->position = position;
+      for (guint k = 0; k < wave->nodes->len; k++)
+        step_of (plan, g_ptr_array_index (wave->nodes, k))->position = position;
+      position++;
+    }
+    for (guint i = 0; i < plan->groups->len; i++) {
+      LbGroup *group = g_ptr_array_index (plan->groups, i);
+      if (group->part != part)
+        continue;
+      group->position = position;
+      for (guint k = 0; k < group->nodes->len; k++)
+        step_of (plan, g_ptr_array_index (group->nodes, k))->position = position++;
+      position++; /* the adding up of partitions */
+    }
+  }
+}
+
+void
+lb_program_plan_time (LbProgramPlan *plan)
+{
+  plan->n_parts = 1;
+  for (guint id = 0; id < plan->graph->nodes->len; id++) {
+    LbNode *node = g_ptr_array_index (plan->graph->nodes, id);
+    plan->steps[id].node = node;
+    decide_shard (plan, node);
+    decide_root (plan, node);
+    decide_part (plan, node);
+  }
+  make_waves (plan);
+  make_groups (plan);
+  number_positions (plan);
+}
