@@ -1,0 +1,55 @@
+/* What stands behind an LbStage: links, types, pool and listeners. The runner makes one for each stage of a pipeline; a
+ * test harness can make one alone. Private to the framework.
+ */
+#pragma once
+
+#include "plugin/configure.h"
+#include "stream/link.h"
+
+G_BEGIN_DECLS
+
+/* Called from the stage's thread. Any may be NULL. */
+typedef struct {
+  void (*progress) (gpointer data, LbStage *stage, guint64 done, guint64 total, const char *what, double value);
+  void (*metric) (gpointer data, LbStage *stage, const char *name, double value, const char *unit);
+  void (*report) (gpointer data, LbStage *stage, const char *text);
+} LbStageListener;
+
+typedef struct {
+  const char *port;   /* of the stage */
+  const char *source; /* "distill.samples"; inputs only */
+  LbLink *link;
+} LbStageLink;
+
+typedef struct {
+  const char *name; /* in the pipeline */
+  const LbStageType *type;
+  gpointer self; /* properties set; the caller's */
+  LbKey key;     /* of the pipeline's seed */
+  LbFlow *flow;
+  LbPool *pool;
+  const char *output_directory;   /* made when first written to */
+  const LbConfigured *configured; /* borrowed */
+  const LbStageLink *inputs;      /* links of one port in the order lb_configure_run() got them */
+  guint n_inputs;
+  const LbStageLink *outputs; /* several may name one port: fan-out */
+  guint n_outputs;
+  const LbStageListener *listener;
+  gpointer listener_data;
+} LbStageSetup;
+
+LbStage *lb_stage_new (const LbStageSetup *setup);
+void lb_stage_free (LbStage *stage);
+
+/* Runs the stage in the calling thread, then closes its links at both ends: writers first, so that end of stream
+ * travels on. When the stage fails, the links are left to lb_flow_cancel(). The caller then calls
+ * lb_flow_stage_ended(), after lb_flow_cancel() if it cancels, so that the others see a cancelled run and not a
+ * deadlock. */
+gboolean lb_stage_run (LbStage *stage, GError **error);
+
+/* Bytes pushed on all ports, each packet counted once however many readers it has. */
+guint64 lb_stage_bytes_out (LbStage *stage);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbStage, lb_stage_free)
+
+G_END_DECLS

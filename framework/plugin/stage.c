@@ -1,0 +1,362 @@
+/* A running stage: what a plugin's run() calls, between the tables of its type and the links of the run.
+ *
+ * Invariants: a stage belongs to the one thread that runs it; only its counters, links and compute may be looked at
+ * from others. A call that the stage's own tables forbid fails with LB_ERROR_PROGRAM and never reaches a link. Messages
+ * carry no stage name: the runner puts it in front.
+ */
+#include "plugin/host.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "plugin/collect.h"
+#include "plugin/port.h"
+
+/* One input port: its links in order, and how far sequential reading has come. */
+typedef struct {
+  GPtrArray *links;   /* LbLink*, the flow's */
+  GPtrArray *sources; /* char* */
+  GPtrArray *specs;   /* const LbSpec*, the configured's */
+  guint current;
+} LbInputPort;
+
+struct _LbStage {
+  char *name;
+  const LbStageType *type;
+  gpointer self;
+  LbKey key;
+  LbFlow *flow;
+  LbCompute *compute;
+  char *output_directory;
+  const LbConfigured *configured;
+  LbInputPort *inputs; /* beside type->inputs */
+  guint n_inputs;
+  GPtrArray **outputs; /* LbLink*, beside type->outputs */
+  guint n_outputs;
+  LbStageListener listener;
+  gpointer listener_data;
+  GMutex lock; /* bytes_out */
+  guint64 bytes_out;
+};
+
+/* ---- Life ---- */
+
+static void
+add_inputs (LbStage *stage, const LbStageSetup *setup)
+{
+  stage->n_inputs = lb_ports_count (stage->type->inputs);
+  stage->inputs = g_new0 (LbInputPort, stage->n_inputs);
+  for (guint i = 0; i < stage->n_inputs; i++) {
+    const LbPort *port = &stage->type->inputs[i];
+    LbInputPort *input = &stage->inputs[i];
+
+    *input = (LbInputPort){ g_ptr_array_new (), g_ptr_array_new_with_free_func (g_free), g_ptr_array_new (), 0 };
+    for (guint j = 0; j < setup->n_inputs; j++)
+      if (strcmp (setup->inputs[j].port, port->name) == 0) {
+        g_ptr_array_add (input->links, setup->inputs[j].link);
+        g_ptr_array_add (input->sources, g_strdup (setup->inputs[j].source));
+      }
+    for (guint j = 0; j < setup->configured->inputs->len; j++) {
+      LbConfiguredInput *configured = &g_array_index (setup->configured->inputs, LbConfiguredInput, j);
+      if (strcmp (configured->port->name, port->name) == 0)
+        g_ptr_array_add (input->specs, configured->spec);
+    }
+    g_assert (input->specs->len == input->links->len);
+  }
+}
+
+static void
+add_outputs (LbStage *stage, const LbStageSetup *setup)
+{
+  stage->n_outputs = lb_ports_count (stage->type->outputs);
+  stage->outputs = g_new0 (GPtrArray *, stage->n_outputs);
+  for (guint i = 0; i < stage->n_outputs; i++) {
+    stage->outputs[i] = g_ptr_array_new ();
+    for (guint j = 0; j < setup->n_outputs; j++)
+      if (strcmp (setup->outputs[j].port, stage->type->outputs[i].name) == 0)
+        g_ptr_array_add (stage->outputs[i], setup->outputs[j].link);
+  }
+}
+
+LbStage *
+lb_stage_new (const LbStageSetup *setup)
+{
+  LbStage *stage = g_new0 (LbStage, 1);
+
+  stage->name = g_strdup (setup->name);
+  stage->type = setup->type;
+  stage->self = setup->self;
+  stage->key = setup->key;
+  stage->flow = setup->flow;
+  stage->compute = lb_compute_new (setup->pool);
+  stage->output_directory = g_strdup (setup->output_directory != NULL ? setup->output_directory : ".");
+  stage->configured = setup->configured;
+  if (setup->listener != NULL)
+    stage->listener = *setup->listener;
+  stage->listener_data = setup->listener_data;
+  g_mutex_init (&stage->lock);
+  add_inputs (stage, setup);
+  add_outputs (stage, setup);
+  return stage;
+}
+
+void
+lb_stage_free (LbStage *stage)
+{
+  if (stage == NULL)
+    return;
+  for (guint i = 0; i < stage->n_inputs; i++) {
+    g_ptr_array_unref (stage->inputs[i].links);
+    g_ptr_array_unref (stage->inputs[i].sources);
+    g_ptr_array_unref (stage->inputs[i].specs);
+  }
+  for (guint i = 0; i < stage->n_outputs; i++)
+    g_ptr_array_unref (stage->outputs[i]);
+  g_free (stage->inputs);
+  g_free (stage->outputs);
+  g_free (stage->name);
+  g_free (stage->output_directory);
+  lb_compute_free (stage->compute);
+  g_mutex_clear (&stage->lock);
+  g_free (stage);
+}
+
+gboolean
+lb_stage_run (LbStage *stage, GError **error)
+{
+  GError *failure = NULL;
+  gboolean done = stage->type->run (stage, stage->self, &failure);
+
+  if (!done && failure == NULL)
+    failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM,
+                           "run of stage type '%s' failed without saying why; the plugin must set an error",
+                           stage->type->name);
+  if (failure != NULL) {
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  for (guint i = 0; i < stage->n_outputs; i++)
+    for (guint j = 0; j < stage->outputs[i]->len; j++)
+      lb_link_close_writer (g_ptr_array_index (stage->outputs[i], j));
+  for (guint i = 0; i < stage->n_inputs; i++)
+    for (guint j = 0; j < stage->inputs[i].links->len; j++)
+      lb_link_close_reader (g_ptr_array_index (stage->inputs[i].links, j));
+  return TRUE;
+}
+
+guint64
+lb_stage_bytes_out (LbStage *stage)
+{
+  g_mutex_lock (&stage->lock);
+  guint64 bytes = stage->bytes_out;
+  g_mutex_unlock (&stage->lock);
+  return bytes;
+}
+
+/* ---- What a stage asks about itself ---- */
+
+const char *
+lb_stage_name (LbStage *stage)
+{
+  return stage->name;
+}
+
+gint64
+lb_stage_dim (LbStage *stage, const char *symbol)
+{
+  const gint64 *value = g_hash_table_lookup (stage->configured->dims, symbol);
+
+  return value != NULL ? *value : LB_UNKNOWN;
+}
+
+LbKey
+lb_stage_key (LbStage *stage, const char *purpose)
+{
+  return lb_key_derive (lb_key_derive (stage->key, stage->name), purpose);
+}
+
+LbCompute *
+lb_stage_compute (LbStage *stage)
+{
+  return stage->compute;
+}
+
+/* ---- Reading ---- */
+
+static LbInputPort *
+find_input (LbStage *stage, const char *port, GError **error)
+{
+  const LbPort *row = lb_ports_find (stage->type->inputs, port);
+
+  if (row != NULL)
+    return &stage->inputs[row - stage->type->inputs];
+  g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+               "stage type '%s' reads input '%s', which is not in its table; correct the plugin", stage->type->name,
+               port);
+  return NULL;
+}
+
+gboolean
+lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **error)
+{
+  LbInputPort *input = find_input (stage, port, error);
+
+  *packet = NULL;
+  if (input == NULL)
+    return FALSE;
+  for (; input->current < input->links->len; input->current++) {
+    if (!lb_link_pull (g_ptr_array_index (input->links, input->current), packet, error))
+      return FALSE;
+    if (*packet != NULL)
+      return TRUE;
+  }
+  return TRUE;
+}
+
+gboolean
+lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **packet, GError **error)
+{
+  LbInputPort *input = find_input (stage, port, error);
+
+  *packet = NULL;
+  if (input == NULL)
+    return FALSE;
+  if (index >= input->links->len)
+    return TRUE;
+  return lb_link_pull (g_ptr_array_index (input->links, index), packet, error);
+}
+
+guint
+lb_stage_n_links (LbStage *stage, const char *port)
+{
+  LbInputPort *input = find_input (stage, port, NULL);
+
+  return input != NULL ? input->links->len : 0;
+}
+
+const char *
+lb_stage_source (LbStage *stage, const char *port, guint index)
+{
+  LbInputPort *input = find_input (stage, port, NULL);
+
+  return input != NULL && index < input->sources->len ? g_ptr_array_index (input->sources, index) : NULL;
+}
+
+LbPacket *
+lb_stage_collect (LbStage *stage, const char *port, GError **error)
+{
+  LbInputPort *input = find_input (stage, port, error);
+  g_autoptr (GPtrArray) packets = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_packet_unref);
+  const LbSchema *schema = NULL;
+
+  if (input == NULL)
+    return NULL;
+  for (;;) {
+    LbPacket *packet = NULL;
+    if (!lb_stage_pull (stage, port, &packet, error))
+      return NULL;
+    if (packet == NULL)
+      break;
+    g_ptr_array_add (packets, packet);
+    if (schema == NULL)
+      schema = lb_spec_schema (g_ptr_array_index (input->specs, input->current));
+  }
+  if (packets->len == 0) {
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                 "input '%s' got no packet%s%s%s; it needs one at least, so look at what the stage before it sends",
+                 port, input->sources->len > 0 ? " from '" : "",
+                 input->sources->len > 0 ? (char *)g_ptr_array_index (input->sources, 0) : "",
+                 input->sources->len > 0 ? "'" : "");
+    return NULL;
+  }
+  return lb_packets_join (port, schema, packets, error);
+}
+
+/* ---- Writing ---- */
+
+gboolean
+lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **error)
+{
+  const LbPort *row = lb_ports_find (stage->type->outputs, port);
+  g_autoptr (LbPacket) owned = packet;
+
+  if (row == NULL) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+                 "stage type '%s' writes output '%s', which is not in its table; correct the plugin", stage->type->name,
+                 port);
+    return FALSE;
+  }
+
+  guint index = (guint)(row - stage->type->outputs);
+  if (!lb_spec_check_packet (g_ptr_array_index (stage->configured->outputs, index), owned, error)) {
+    g_prefix_error (error, "output '%s': ", port);
+    return FALSE;
+  }
+  g_mutex_lock (&stage->lock);
+  stage->bytes_out += lb_packet_bytes (owned);
+  g_mutex_unlock (&stage->lock);
+
+  for (guint i = 0; i < stage->outputs[index]->len; i++)
+    if (!lb_link_push (g_ptr_array_index (stage->outputs[index], i), owned, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- Telling ---- */
+
+gboolean
+lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what, double value, GError **error)
+{
+  if (stage->flow != NULL && lb_flow_is_cancelled (stage->flow)) {
+    g_set_error (error, LB_ERROR, LB_ERROR_CANCELLED,
+                 "stopped after step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " because the run was cancelled",
+                 done, total);
+    return FALSE;
+  }
+  if (stage->listener.progress != NULL)
+    stage->listener.progress (stage->listener_data, stage, done, total, what, value);
+  return TRUE;
+}
+
+gboolean
+lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double value, const char *advice, GError **error)
+{
+  if (isfinite (value))
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
+               "%s is %s at step %" G_GUINT64_FORMAT " where a finite number was expected; %s", what,
+               isnan (value) ? "not a number"
+               : value > 0   ? "infinite"
+                             : "minus infinite",
+               step, advice);
+  return FALSE;
+}
+
+void
+lb_stage_metric (LbStage *stage, const char *name, double value, const char *unit)
+{
+  if (stage->listener.metric != NULL)
+    stage->listener.metric (stage->listener_data, stage, name, value, unit);
+}
+
+void
+lb_stage_report (LbStage *stage, const char *text)
+{
+  if (stage->listener.report != NULL)
+    stage->listener.report (stage->listener_data, stage, text);
+}
+
+char *
+lb_stage_output_path (LbStage *stage, const char *name)
+{
+  return g_build_filename (stage->output_directory, name, NULL);
+}
+
+gboolean
+lb_stage_write (LbStage *stage, const char *name, gconstpointer data, gsize length, GError **error)
+{
+  g_autofree char *path = lb_stage_output_path (stage, name);
+
+  return lb_file_write (path, data, length, error);
+}

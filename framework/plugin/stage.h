@@ -1,0 +1,236 @@
+/* The stage interface: everything a plugin author declares and calls.
+ *
+ * A stage type is two static tables (ports and properties), a struct that the properties are stored in, and two
+ * functions: configure (pure: from input types to output types, before anything runs) and run (a sequential process
+ * that pulls packets and pushes packets, in a thread of its own). Validation, `limbeck inspect`, --set, documentation
+ * and archives are all made from the tables.
+ */
+#pragma once
+
+#include <gmodule.h>
+
+#include "base/compute.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "stream/packet.h"
+
+G_BEGIN_DECLS
+
+/* ---- Properties ---- */
+
+typedef enum {
+  LB_PROPERTY_BOOLEAN, /* gboolean */
+  LB_PROPERTY_INTEGER, /* gint64 */
+  LB_PROPERTY_NUMBER,  /* double */
+  LB_PROPERTY_STRING,  /* char * */
+  LB_PROPERTY_PATH,    /* char *; relative paths in a pipeline file are taken from the file's directory */
+  LB_PROPERTY_CHOICE,  /* char *, one of .choices */
+  LB_PROPERTY_STRINGS, /* char **, NULL-terminated; a single value is a list of one */
+  LB_PROPERTY_NUMBERS  /* GArray * of double, never NULL; a single value is a list of one */
+} LbPropertyKind;
+
+/* One property. The value lives at .offset in the stage's struct; strings and lists there belong to the framework. */
+typedef struct {
+  const char *name; /* "images-per-class" */
+  LbPropertyKind kind;
+  gsize offset;
+  const char *fallback;       /* default, written as in a pipeline file; NULL: must be given */
+  double minimum, maximum;    /* for numbers, inclusive; equal: any */
+  const char *const *choices; /* NULL-terminated, for LB_PROPERTY_CHOICE */
+  const char *unit;           /* "images", "pixels", NULL */
+  const char *doc;            /* one line */
+} LbProperty;
+
+/* Rows of a property table; the table ends with LB_PROPERTIES_END. */
+#define LB_BOOLEAN(type, member, name_, default_, doc_)                                                                \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_BOOLEAN, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,        \
+    .doc = doc_                                                                                                        \
+  }
+#define LB_INTEGER(type, member, name_, default_, min_, max_, unit_, doc_)                                             \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_INTEGER, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,        \
+    .minimum = min_, .maximum = max_, .unit = unit_, .doc = doc_                                                       \
+  }
+#define LB_NUMBER(type, member, name_, default_, min_, max_, unit_, doc_)                                              \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_NUMBER, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,         \
+    .minimum = min_, .maximum = max_, .unit = unit_, .doc = doc_                                                       \
+  }
+#define LB_STRING(type, member, name_, default_, doc_)                                                                 \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_STRING, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,         \
+    .doc = doc_                                                                                                        \
+  }
+#define LB_PATH(type, member, name_, default_, doc_)                                                                   \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_PATH, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,           \
+    .doc = doc_                                                                                                        \
+  }
+#define LB_CHOICE(type, member, name_, default_, choices_, doc_)                                                       \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_CHOICE, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,         \
+    .choices = choices_, .doc = doc_                                                                                   \
+  }
+#define LB_STRINGS(type, member, name_, default_, doc_)                                                                \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_STRINGS, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,        \
+    .doc = doc_                                                                                                        \
+  }
+#define LB_NUMBERS(type, member, name_, default_, min_, max_, unit_, doc_)                                             \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_NUMBERS, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,        \
+    .minimum = min_, .maximum = max_, .unit = unit_, .doc = doc_                                                       \
+  }
+#define LB_PROPERTIES_END                                                                                              \
+  {                                                                                                                    \
+    .name = NULL                                                                                                       \
+  }
+
+/* ---- Ports ---- */
+
+typedef enum {
+  LB_PORT_REQUIRED = 0,      /* must be linked (inputs) */
+  LB_PORT_OPTIONAL = 1 << 0, /* may be left out (inputs); outputs may always be left unlinked */
+  LB_PORT_MANY = 1 << 1      /* takes a list of links, read one after the other (inputs) */
+} LbPortFlags;
+
+/* One input or output. @dims connects dimension symbols of the schema with symbols of the stage: "c h w classes" says
+ * that these have the same value as the same-named symbols of the stage's other ports; "n=m" calls the schema's n the
+ * stage's m; "c=1" fixes a value. Symbols left out belong to the port alone. */
+typedef struct {
+  const char *name;   /* "samples" */
+  const char *schema; /* "samples" */
+  const char *dims;
+  LbPortFlags flags;
+  const char *doc;
+} LbPort;
+
+#define LB_PORTS_END                                                                                                   \
+  {                                                                                                                    \
+    .name = NULL                                                                                                       \
+  }
+
+/* ---- Configure: from input types to output types ---- */
+
+typedef struct _LbConfigure LbConfigure;
+
+/* The value of a stage symbol, LB_UNKNOWN (-1) when the inputs do not tell it yet. */
+gint64 lb_configure_dim (LbConfigure *configure, const char *symbol);
+
+/* Fixes a stage symbol. Fails when it is known to be something else. */
+gboolean lb_configure_set_dim (LbConfigure *configure, const char *symbol, gint64 value, GError **error);
+
+/* Whether a port is linked. */
+gboolean lb_configure_has_port (LbConfigure *configure, const char *port);
+
+/* The schema linked to an input: the port's, or one that extends it. NULL when not linked. */
+const char *lb_configure_input_schema (LbConfigure *configure, const char *port);
+
+/* Dtypes that may arrive in @field of input @port, as bits (1 << LbDType). */
+guint lb_configure_input_dtypes (LbConfigure *configure, const char *port, const char *field);
+
+/* Narrows a field of an output to one dtype. */
+void lb_configure_set_output_dtype (LbConfigure *configure, const char *port, const char *field, LbDType dtype);
+
+/* Reports that property @name is wrong; the message gets the property's place in the pipeline file. Always FALSE. */
+gboolean lb_configure_property_error (LbConfigure *configure, const char *name, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (4, 5);
+
+/* Predicted cost of the whole stage: floating-point operations and peak bytes beside its packets. */
+void lb_configure_cost (LbConfigure *configure, double flops, double bytes);
+
+/* ---- Run: a sequential process ---- */
+
+typedef struct _LbStage LbStage;
+
+/* The stage's name in the pipeline. */
+const char *lb_stage_name (LbStage *stage);
+
+/* Reads the next packet of @port, waiting for it; *packet is new reference, NULL at the end of the stream (or when the
+ * port is not linked). FALSE when the run is cancelled: return FALSE at once. */
+gboolean lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **error);
+
+/* Reads all packets of @port and joins them along their first dimension (fields without the joined symbol, such as a
+ * mean, must agree and are kept once). NULL on error, and when the stream has no packet (LB_ERROR_INPUT). */
+LbPacket *lb_stage_collect (LbStage *stage, const char *port, GError **error);
+
+/* Sends @packet (taking over the reference) to all readers of @port, waiting while they are full. The packet is checked
+ * against the port's type. */
+gboolean lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **error);
+
+/* The name of the pipeline link ("distill.samples") that feeds input @port, or the @index-th of a LB_PORT_MANY. NULL
+ * when there is none. */
+const char *lb_stage_source (LbStage *stage, const char *port, guint index);
+
+/* Reads the next packet of one link of a LB_PORT_MANY input, as lb_stage_pull(). */
+gboolean lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **packet, GError **error);
+guint lb_stage_n_links (LbStage *stage, const char *port);
+
+/* A stage symbol as configure left it; LB_UNKNOWN when it was not known. */
+gint64 lb_stage_dim (LbStage *stage, const char *symbol);
+
+/* The key for all randomness of this stage: made of the pipeline's seed and the stage's name. */
+LbKey lb_stage_key (LbStage *stage, const char *purpose);
+
+/* What to run programs with. */
+LbCompute *lb_stage_compute (LbStage *stage);
+
+/* Call once for every step of a long loop, after the step: shows progress (@done of @total, and a current value such as
+ * the loss under the name @what, NULL for none), and is where a run is cancelled: FALSE means return FALSE at once. */
+gboolean
+lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what, double value, GError **error);
+
+/* FALSE with LB_ERROR_NUMERIC, naming @what, @step and @value, unless @value is finite. @advice says what to change. */
+gboolean lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double value, const char *advice,
+                                GError **error);
+
+/* Records a figure of the run for metrics.json, in the order recorded: ("accuracy", 0.705, "fraction"). */
+void lb_stage_metric (LbStage *stage, const char *name, double value, const char *unit);
+
+/* Text (a table, a few lines) that the command prints when the run has ended, in pipeline order. */
+void lb_stage_report (LbStage *stage, const char *text);
+
+/* Path of a result file in the run's output directory, "OUTPUT/@name"; free with g_free(). Write it with
+ * lb_stage_write() or lb_npz_write() so that it appears only when complete. */
+char *lb_stage_output_path (LbStage *stage, const char *name);
+gboolean lb_stage_write (LbStage *stage, const char *name, gconstpointer data, gsize length, GError **error);
+
+/* ---- Descriptors ---- */
+
+typedef struct {
+  const char *name;        /* "gradient-matching" */
+  const char *summary;     /* one line */
+  const char *description; /* paragraphs: method, paper, what the output means; may be NULL */
+  const LbPort *inputs;    /* ends with LB_PORTS_END; NULL: none */
+  const LbPort *outputs;
+  const LbProperty *properties;
+  gsize instance_size; /* of the struct that holds the properties; zero-filled at first */
+  gboolean (*configure) (LbConfigure *configure, gpointer self, GError **error); /* may be NULL */
+  gboolean (*run) (LbStage *stage, gpointer self, GError **error);
+} LbStageType;
+
+/* The interface version of this header. Rules: a change that old plugins survive raises the minor number, any other the
+ * major. A plugin loads when its major is ours and its minor is not newer. */
+#define LB_INTERFACE_MAJOR 1
+#define LB_INTERFACE_MINOR 0
+#define LB_PLUGIN_MAGIC    0x4c696d62u /* "Limb" */
+
+/* What a plugin exports, under the symbol "limbeck_plugin". */
+typedef struct {
+  guint32 magic;
+  guint16 interface_major, interface_minor;
+  guint32 struct_size; /* sizeof (LbPlugin) */
+  const char *name, *version, *licence;
+  const LbStageType *const *stages; /* NULL-terminated */
+} LbPlugin;
+
+/* One line at the end of a plugin's file: LB_DEFINE_PLUGIN ("idx", "1.0", "LGPL-2.1-or-later", &idx_type); */
+#define LB_DEFINE_PLUGIN(name_, version_, licence_, ...)                                                               \
+  static const LbStageType *const limbeck_stages[] = { __VA_ARGS__, NULL };                                            \
+  extern const LbPlugin limbeck_plugin;                                                                                \
+  G_MODULE_EXPORT const LbPlugin limbeck_plugin                                                                        \
+      = { LB_PLUGIN_MAGIC, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR, sizeof (LbPlugin),                                  \
+          name_,           version_,           licence_,           limbeck_stages }
+
+G_END_DECLS

@@ -1,0 +1,174 @@
+/* Specs: what is known of a stream, and packets that keep to it or do not. */
+#include <string.h>
+
+#include "base/error.h"
+#include "stream/spec.h"
+
+typedef struct {
+  LbSchemas *schemas;
+  LbSpec *samples, *model;
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->schemas = lb_schemas_new ();
+  lb_schemas_load (fixture->schemas, g_getenv ("LIMBECK_SCHEMA_PATH"), &error);
+  g_assert_no_error (error);
+  fixture->samples = lb_spec_new (lb_schemas_find (fixture->schemas, "samples"));
+  fixture->model = lb_spec_new (lb_schemas_find (fixture->schemas, "model"));
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  lb_spec_free (fixture->samples);
+  lb_spec_free (fixture->model);
+  lb_schemas_free (fixture->schemas);
+}
+
+static LbPacket *
+make_samples (gint64 n)
+{
+  LbPacket *packet = lb_packet_new ();
+
+  lb_packet_take (packet, "images", lb_tensor_new (LB_F32, LB_SHAPE (n, 1, 28, 28)));
+  lb_packet_take (packet, "labels", lb_tensor_new (LB_I32, LB_SHAPE (n)));
+  lb_packet_take (packet, "mean", lb_tensor_new (LB_F32, LB_SHAPE (1)));
+  lb_packet_take (packet, "std", lb_tensor_new (LB_F32, LB_SHAPE (1)));
+  return packet;
+}
+
+static void
+assert_refused (const LbSpec *spec, LbPacket *packet, const char *message)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (lb_spec_check_packet (spec, packet, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_PROGRAM);
+  g_assert_cmpstr (error->message, ==, message);
+}
+
+static void
+test_starts_unknown (Fixture *fixture, gconstpointer data)
+{
+  g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, LB_UNKNOWN);
+  g_assert_cmpint (lb_spec_dim (fixture->samples, "classes"), ==, LB_UNKNOWN);
+  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F32);
+  g_autofree char *text = lb_spec_to_string (fixture->samples);
+  g_assert_cmpstr (text, ==,
+                   "samples {n ?, c ?, h ?, w ?, classes ?}: images u8|f32[n, c, h, w], labels i32[n], mean "
+                   "f32[c], std f32[c]");
+}
+
+static void
+test_prints_what_is_known (Fixture *fixture, gconstpointer data)
+{
+  lb_spec_set_dim (fixture->samples, "n", 10);
+  lb_spec_set_dim (fixture->samples, "c", 1);
+  lb_spec_set_dtype (fixture->samples, "images", LB_F32);
+  g_autofree char *text = lb_spec_to_string (fixture->samples);
+  g_assert_cmpstr (text, ==,
+                   "samples {n 10, c 1, h ?, w ?, classes ?}: images f32[10, 1, h, w], labels i32[10], mean "
+                   "f32[1], std f32[1]");
+  g_autofree char *model = lb_spec_to_string (fixture->model);
+  g_assert_nonnull (strstr (model, "architecture text"));
+}
+
+static void
+test_copies_apart (Fixture *fixture, gconstpointer data)
+{
+  lb_spec_set_dim (fixture->samples, "n", 10);
+  g_autoptr (LbSpec) copy = lb_spec_copy (fixture->samples);
+  lb_spec_set_dim (copy, "n", 11);
+  lb_spec_set_dtype (copy, "images", LB_U8);
+  g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, 10);
+  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F32);
+  g_assert_true (lb_spec_schema (copy) == lb_spec_schema (fixture->samples));
+}
+
+static void
+test_accepts_fitting_packets (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) five = make_samples (5), none = make_samples (0);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lb_spec_check_packet (fixture->samples, five, &error));
+  g_assert_no_error (error);
+  g_assert_true (lb_spec_check_packet (fixture->samples, none, &error));
+  /* Checking one packet fixes nothing for the next. */
+  g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, LB_UNKNOWN);
+  lb_spec_set_dim (fixture->samples, "n", 5);
+  g_assert_true (lb_spec_check_packet (fixture->samples, five, &error));
+}
+
+static void
+test_refuses_inconsistent_packets (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) packet = make_samples (5);
+
+  lb_packet_take (packet, "labels", lb_tensor_new (LB_I32, LB_SHAPE (4)));
+  assert_refused (fixture->samples, packet, "packet of 'samples' has labels i32[4]; expected i32[n], where n is 5");
+
+  lb_packet_take (packet, "labels", lb_tensor_new (LB_I64, LB_SHAPE (5)));
+  assert_refused (fixture->samples, packet, "packet of 'samples' has labels i64[5]; expected i32[n]");
+
+  lb_packet_take (packet, "labels", lb_tensor_new (LB_I32, LB_SHAPE (5, 1)));
+  assert_refused (fixture->samples, packet, "packet of 'samples' has labels i32[5, 1]; expected i32[n]");
+}
+
+static void
+test_refuses_against_known_values (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) packet = make_samples (5);
+
+  lb_spec_set_dim (fixture->samples, "h", 32);
+  assert_refused (fixture->samples, packet,
+                  "packet of 'samples' has images f32[5, 1, 28, 28]; expected u8|f32[n, c, 32, w], where h is 32");
+  lb_spec_set_dim (fixture->samples, "h", 28);
+  lb_spec_set_dtype (fixture->samples, "images", LB_U8);
+  assert_refused (fixture->samples, packet,
+                  "packet of 'samples' has images f32[5, 1, 28, 28]; expected u8[n, c, 28, w]");
+}
+
+static void
+test_refuses_missing_and_extra_fields (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) packet = make_samples (5), empty = lb_packet_new ();
+
+  lb_packet_take (packet, "weights", lb_tensor_new (LB_F32, LB_SHAPE (5)));
+  assert_refused (
+      fixture->samples, packet,
+      "packet of 'samples' has a field 'weights' that the schema does not have; the plugin must not set it");
+  assert_refused (fixture->samples, empty, "packet of 'samples' has no field 'images'; the plugin must set it");
+}
+
+static void
+test_refuses_text_that_is_not_utf8 (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) packet = lb_packet_new ();
+  LbTensor *bytes = lb_tensor_new (LB_U8, LB_SHAPE (2));
+
+  lb_packet_take (packet, "parameters", lb_tensor_new (LB_F32, LB_SHAPE (3)));
+  lb_tensor_u8 (bytes)[0] = lb_tensor_u8 (bytes)[1] = 0xff;
+  lb_packet_take (packet, "architecture", bytes);
+  assert_refused (fixture->model, packet, "packet of 'model' has architecture u8[2]; expected text in UTF-8");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
+  ADD ("/spec/starts-unknown", test_starts_unknown);
+  ADD ("/spec/prints-what-is-known", test_prints_what_is_known);
+  ADD ("/spec/copies-stand-apart", test_copies_apart);
+  ADD ("/spec/accepts-packets-that-fit", test_accepts_fitting_packets);
+  ADD ("/spec/refuses-packets-that-contradict-themselves", test_refuses_inconsistent_packets);
+  ADD ("/spec/refuses-packets-that-contradict-known-values", test_refuses_against_known_values);
+  ADD ("/spec/refuses-missing-and-extra-fields", test_refuses_missing_and_extra_fields);
+  ADD ("/spec/refuses-text-that-is-not-utf8", test_refuses_text_that_is_not_utf8);
+  return g_test_run ();
+}
