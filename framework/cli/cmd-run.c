@@ -1,0 +1,208 @@
+/* limbeck run: runs a pipeline, shows its progress, prints what its stages report and what they cost. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "cli/table.h"
+#include "graph/program.h"
+#include "pipeline/metrics.h"
+#include "pipeline/run.h"
+
+#define MAX_THREADS 1024
+
+typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
+
+typedef struct {
+  LbChanges changes;
+  char *output, *threads, *format;
+  gboolean quiet;
+  GStrv files;
+  guint n_threads;
+  Format output_format;
+} Options;
+
+static void
+options_clear (Options *options)
+{
+  lb_changes_clear (&options->changes);
+  g_free (options->output);
+  g_free (options->threads);
+  g_free (options->format);
+  g_strfreev (options->files);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
+static LbParsed
+parse (int argc, char **argv, Options *options)
+{
+  const GOptionEntry entries[] = {
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->output,
+      "Directory for results (default: FILE's name with .out, in the current directory)", "DIR" },
+    LB_CHANGE_ENTRIES (&options->changes),
+    { "threads", 't', 0, G_OPTION_ARG_FILENAME, &options->threads, "Threads for arithmetic (default: all processors)",
+      "N" },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
+    G_OPTION_ENTRY_NULL,
+  };
+  LbParsed parsed = lb_command_parse (
+      argc, argv, entries, "FILE", "Runs the pipeline that FILE describes.",
+      "A --param is read as if written in FILE; paths in a --set are taken from the current directory.\n"
+      "Progress goes to standard error; reports and a table of costs, or with --format=json the\n"
+      "content of DIR/metrics.json, go to standard output, also with --quiet in the latter case.",
+      1, 1, &options->files);
+  if (parsed != LB_PARSED)
+    return parsed;
+  static const char *const formats[] = { "text", "json", NULL };
+  int format = lb_command_choice ("format", options->format != NULL ? options->format : "text", formats);
+  if (format < 0)
+    return LB_PARSED_WRONG;
+  options->output_format = format;
+  guint64 threads = 0;
+  if (options->threads != NULL && !g_ascii_string_to_unsigned (options->threads, 10, 1, MAX_THREADS, &threads, NULL)) {
+    lb_command_usage ("--threads is '%s'; expected a whole number from 1 to %d", options->threads, MAX_THREADS);
+    return LB_PARSED_WRONG;
+  }
+  options->n_threads = (guint)threads;
+  return LB_PARSED;
+}
+
+/* ---- Signals ---- */
+
+typedef struct {
+  GCancellable *cancellable;
+  LbProgress *progress; /* or NULL */
+  guint sources[2];
+} Signals;
+
+/* The first signal stops the run in order. Without their sources the signals act as always, so a second one kills. */
+static gboolean
+on_signal (gpointer data)
+{
+  Signals *signals = data;
+  for (guint i = 0; i < G_N_ELEMENTS (signals->sources); i++) {
+    g_source_remove (signals->sources[i]);
+    signals->sources[i] = 0;
+  }
+  if (signals->progress != NULL)
+    lb_progress_say (signals->progress, "limbeck: stopping; another signal kills at once");
+  g_cancellable_cancel (signals->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_signals (Signals *signals)
+{
+  signals->sources[0] = g_unix_signal_add (SIGINT, on_signal, signals);
+  signals->sources[1] = g_unix_signal_add (SIGTERM, on_signal, signals);
+}
+
+static void
+unwatch_signals (Signals *signals)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (signals->sources); i++)
+    if (signals->sources[i] != 0)
+      g_source_remove (signals->sources[i]);
+}
+
+/* ---- Output ---- */
+
+static char *
+format_rate (double flops, double seconds)
+{
+  if (!(flops > 0 && seconds > 0))
+    return NULL;
+  return g_strdup_printf ("%.1f GFLOP/s", flops / seconds / 1e9);
+}
+
+static void
+add_stage_row (LbTable *table, const LbRun *run, guint index)
+{
+  const LbPlanStage *stage = &lb_run_plan (run)->stages[index];
+  const LbActivity *activity = lb_run_activity (run, index);
+  double seconds = lb_activity_seconds (activity, activity->ended);
+  g_autofree char *time = lb_format_seconds (seconds);
+  g_autofree char *flops = activity->flops > 0 ? lb_format_flops (activity->flops) : NULL;
+  g_autofree char *rate = format_rate (activity->flops, seconds);
+  g_autofree char *bytes = activity->bytes_out > 0 ? lb_format_bytes (activity->bytes_out) : NULL;
+  lb_table_add (table, stage->written->name, stage->written->plugin, time, flops, rate, bytes);
+}
+
+static void
+print_text (const LbRun *run)
+{
+  const LbPlan *plan = lb_run_plan (run);
+  for (guint i = 0; i < plan->n_stages; i++) {
+    GPtrArray *reports = lb_run_reports (run, i);
+    for (guint k = 0; k < reports->len; k++) {
+      const char *text = reports->pdata[k];
+      printf ("%s%s\n", text, g_str_has_suffix (text, "\n") ? "" : "\n");
+    }
+  }
+  g_autoptr (LbTable) table = lb_table_new ("llrrrr");
+  lb_table_add (table, "stage", "plugin", "time", "work", "rate", "sent");
+  for (guint i = 0; i < plan->n_stages; i++)
+    add_stage_row (table, run, i);
+  g_autofree char *text = lb_table_to_text (table, 0);
+  g_autofree char *seconds = lb_format_seconds (lb_run_seconds (run));
+  printf ("%s\nDone in %s on %u thread%s. Results are in %s\n", text, seconds, lb_run_threads (run),
+          lb_run_threads (run) == 1 ? "" : "s", lb_run_output_directory (run));
+}
+
+static void
+print_result (const LbRun *run, const Options *options)
+{
+  if (options->output_format == FORMAT_JSON) {
+    g_autofree char *json = lb_metrics_to_json (run);
+    fputs (json, stdout);
+  } else if (!options->quiet) {
+    print_text (run);
+  }
+}
+
+/* ---- The command ---- */
+
+static gboolean
+is_live (int fd)
+{
+  const char *terminal = g_getenv ("TERM");
+  return isatty (fd) && terminal != NULL && strcmp (terminal, "dumb") != 0;
+}
+
+int
+lb_command_run (int argc, char **argv)
+{
+  g_auto (Options) options = { 0 };
+  LbParsed parsed = parse (argc, argv, &options);
+  if (parsed != LB_PARSED)
+    return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
+  g_auto (LbLoaded) loaded = { 0 };
+  int status = lb_command_load (options.files[0], &options.changes, TRUE, &loaded);
+  if (status != 0)
+    return status;
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LbProgress) progress = options.quiet ? NULL : lb_progress_new (STDERR_FILENO, is_live (STDERR_FILENO));
+  LbRunSettings settings = { .output_directory = options.output,
+                             .threads = options.n_threads,
+                             .arithmetic = lb_arithmetic_description (),
+                             .progress = progress };
+  g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
+  if (run == NULL)
+    return lb_command_fail (error);
+  Signals signals = { .cancellable = cancellable, .progress = progress };
+  watch_signals (&signals);
+  gboolean done = lb_run_execute (run, cancellable, &error);
+  unwatch_signals (&signals);
+  if (!done)
+    return lb_command_fail (error);
+  print_result (run, &options);
+  return 0;
+}

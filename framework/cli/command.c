@@ -1,0 +1,147 @@
+/* Options, loading and error output of all subcommands. Nothing goes through g_print(), which would replace what the
+ * locale cannot show.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+void
+lb_changes_clear (LbChanges *changes)
+{
+  g_clear_pointer (&changes->params, g_strfreev);
+  g_clear_pointer (&changes->settings, g_strfreev);
+  g_clear_pointer (&changes->seed, g_free);
+}
+
+void
+lb_loaded_clear (LbLoaded *loaded)
+{
+  g_clear_pointer (&loaded->plan, lb_plan_free);
+  g_clear_pointer (&loaded->pipeline, lb_pipeline_free);
+  g_clear_pointer (&loaded->registry, lb_registry_free);
+}
+
+/* ---- Output ---- */
+
+int
+lb_command_fail (const GError *error)
+{
+  g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    fprintf (stderr, "limbeck: %s\n", lines[i]);
+  return lb_error_exit_status (error);
+}
+
+int
+lb_command_usage (const char *format, ...)
+{
+  va_list arguments;
+  va_start (arguments, format);
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  fprintf (stderr, "limbeck: %s\n", text);
+  return LB_ERROR_USAGE;
+}
+
+/* ---- Options ---- */
+
+LbParsed
+lb_command_parse (int argc, char **argv, const GOptionEntry *entries, const char *arguments, const char *summary,
+                  const char *description, guint min, guint max, GStrv *others)
+{
+  gboolean help = FALSE;
+  const GOptionEntry common[] = {
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, others, NULL, arguments },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *name = g_strconcat ("limbeck ", argv[0], NULL);
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_option_context_set_help_enabled (context, FALSE);
+  g_option_context_set_summary (context, summary);
+  g_option_context_set_description (context, description);
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_main_entries (context, common, NULL);
+  g_set_prgname (name);
+
+  if (!g_option_context_parse (context, &argc, &argv, &error)) {
+    lb_command_usage ("%s; see '%s --help'", error->message, name);
+    return LB_PARSED_WRONG;
+  }
+  if (help) {
+    g_autofree char *text = g_option_context_get_help (context, TRUE, NULL);
+    fputs (text, stdout);
+    return LB_PARSED_HELP;
+  }
+  guint n = *others != NULL ? g_strv_length (*others) : 0;
+  if (n >= min && n <= max)
+    return LB_PARSED;
+  if (n < min)
+    lb_command_usage ("%s is missing; see '%s --help'", arguments, name);
+  else
+    lb_command_usage ("'%s' is one argument too many; see '%s --help'", (*others)[max], name);
+  return LB_PARSED_WRONG;
+}
+
+int
+lb_command_choice (const char *option, const char *text, const char *const *words)
+{
+  for (int i = 0; words[i] != NULL; i++)
+    if (strcmp (words[i], text) == 0)
+      return i;
+  g_autofree char *list = g_strjoinv (", ", (char **)words);
+  lb_command_usage ("--%s is '%s'; expected one of %s", option, text, list);
+  return -1;
+}
+
+/* ---- Pipelines ---- */
+
+/* NULL-terminated texts from the command line may be in any encoding; everything behind expects UTF-8. */
+static gboolean
+check_encoding (const char *option, const char *const *texts)
+{
+  for (guint i = 0; texts != NULL && texts[i] != NULL; i++)
+    if (!g_utf8_validate (texts[i], -1, NULL)) {
+      g_autofree char *shown = g_utf8_make_valid (texts[i], -1);
+      lb_command_usage ("--%s %s: the text is not UTF-8", option, shown);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static int
+tell_problems (const char *path, LbProblems *problems)
+{
+  g_autofree char *text = lb_problems_to_text (problems);
+  guint n = lb_problems_count (problems);
+  fprintf (stderr, "%slimbeck: '%s' has %u mistake%s\n", text, path, n, n == 1 ? "" : "s");
+  return lb_problems_exit_status (problems);
+}
+
+int
+lb_command_load (const char *path, const LbChanges *changes, gboolean configure, LbLoaded *loaded)
+{
+  const char *const *params = (const char *const *)changes->params;
+  const char *const *settings = (const char *const *)changes->settings;
+  const char *const seeds[] = { changes->seed, NULL };
+  if (!check_encoding ("param", params) || !check_encoding ("set", settings) || !check_encoding ("seed", seeds))
+    return LB_ERROR_USAGE;
+
+  g_autoptr (LbProblems) problems = lb_problems_new (path);
+  LbPipelineOverrides overrides = { params, settings, changes->seed };
+  loaded->pipeline = lb_pipeline_read (path, &overrides, problems);
+  if (loaded->pipeline != NULL) {
+    loaded->registry = lb_registry_new_default ();
+    loaded->plan = lb_plan_new (loaded->pipeline, loaded->registry, problems);
+    if (configure)
+      lb_plan_configure (loaded->plan, problems);
+  }
+  if (lb_problems_count (problems) > 0)
+    return tell_problems (path, problems);
+  GPtrArray *failed = lb_registry_problems (loaded->registry);
+  for (guint i = 0; i < failed->len; i++)
+    fprintf (stderr, "limbeck: warning: %s\n", (char *)failed->pdata[i]);
+  return 0;
+}

@@ -1,0 +1,81 @@
+/* What the subcommands share: their table's row, options, loading of a pipeline, error output. Private to cli/.
+ *
+ * Results go to stdout, all else to stderr. A subcommand returns the exit status; the values are those of LbError.
+ */
+#pragma once
+
+#include "pipeline/plan.h"
+
+G_BEGIN_DECLS
+
+/* argv[0] is the subcommand's name. */
+int lb_command_run (int argc, char **argv);
+int lb_command_check (int argc, char **argv);
+int lb_command_inspect (int argc, char **argv);
+int lb_command_graph (int argc, char **argv);
+
+/* ---- Options ---- */
+
+/* What --param, --set and --seed were given. Zero-fill first. */
+typedef struct {
+  char **params;
+  char **settings;
+  char *seed;
+} LbChanges;
+
+void lb_changes_clear (LbChanges *changes);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbChanges, lb_changes_clear)
+
+/* Rows of an option table that fill @changes. */
+#define LB_CHANGE_ENTRIES(changes)                                                                                     \
+  { "param",     'p', 0, G_OPTION_ARG_FILENAME_ARRAY, &(changes)->params, "Give a param of the file another value",    \
+    "NAME=VALUE" },                                                                                                    \
+      { "set",                                                                                                         \
+        's',                                                                                                           \
+        0,                                                                                                             \
+        G_OPTION_ARG_FILENAME_ARRAY,                                                                                   \
+        &(changes)->settings,                                                                                          \
+        "Give a property of a stage another value",                                                                    \
+        "STAGE.PROPERTY=VALUE" },                                                                                      \
+  {                                                                                                                    \
+    "seed", 0, 0, G_OPTION_ARG_FILENAME, &(changes)->seed, "Seed of all randomness in place of the file's", "N"        \
+  }
+
+typedef enum { LB_PARSED, LB_PARSED_HELP, LB_PARSED_WRONG } LbParsed;
+
+/* Parses the options of a subcommand and takes at most @max other arguments, at least @min. @arguments describes them
+ * in the help ("FILE"), which LB_PARSED_HELP has printed; LB_PARSED_WRONG has told what is wrong. *others is
+ * NULL-terminated. */
+LbParsed lb_command_parse (int argc, char **argv, const GOptionEntry *entries, const char *arguments,
+                           const char *summary, const char *description, guint min, guint max, GStrv *others);
+
+/* The index of @text in @words, or -1 after telling that --@option has no such value. */
+int lb_command_choice (const char *option, const char *text, const char *const *words);
+
+/* ---- Pipelines ---- */
+
+/* A pipeline with what it refers to. */
+typedef struct {
+  LbRegistry *registry;
+  LbPipeline *pipeline;
+  LbPlan *plan;
+} LbLoaded;
+
+void lb_loaded_clear (LbLoaded *loaded);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbLoaded, lb_loaded_clear)
+
+/* Reads and resolves @path, and configures it if @configure. All problems are told, and the exit status for them is
+ * returned; 0 when there is none. */
+int lb_command_load (const char *path, const LbChanges *changes, gboolean configure, LbLoaded *loaded);
+
+/* ---- Output ---- */
+
+/* Prints @error, each of its lines after "limbeck: ", and returns its exit status. */
+int lb_command_fail (const GError *error);
+
+/* The same for a mistake in the command line; returns LB_ERROR_USAGE. */
+int lb_command_usage (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+G_END_DECLS

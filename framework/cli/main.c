@@ -1,0 +1,113 @@
+/* The limbeck command: finds the subcommand and hands over. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "graph/program.h"
+
+typedef struct {
+  const char *name, *arguments, *summary;
+  int (*run) (int argc, char **argv);
+} Command;
+
+static const Command commands[] = {
+  { "run", "FILE", "run a pipeline", lb_command_run },
+  { "check", "FILE", "find all mistakes in a pipeline, print its types and its cost", lb_command_check },
+  { "graph", "FILE", "draw a pipeline", lb_command_graph },
+  { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
+};
+
+static const char help_tail[] = "\n"
+                                "'limbeck COMMAND --help' tells the options of a command.\n"
+                                "\n"
+                                "Exit status:\n"
+                                "  0    success\n"
+                                "  1    a failure without a kind of its own\n"
+                                "  2    the command line is wrong\n"
+                                "  3    the pipeline file, a property, a link or a stream type is wrong\n"
+                                "  4    a plugin or a schema cannot be loaded\n"
+                                "  5    input data is missing, truncated or not what it says it is\n"
+                                "  6    a result cannot be written\n"
+                                "  7    a value became infinite or not a number\n"
+                                "  8    a stage broke a rule of the framework\n"
+                                "  130  stopped by SIGINT or SIGTERM; a second one kills at once\n"
+                                "\n"
+                                "Environment:\n"
+                                "  LIMBECK_PLUGIN_PATH  more directories to look for plugins in, separated by ':'\n"
+                                "  LIMBECK_SCHEMA_PATH  more directories to look for stream schemas in\n";
+
+static void
+print_help (FILE *file)
+{
+  fputs ("Usage: limbeck COMMAND [OPTION...] [ARGUMENT]\n"
+         "       limbeck --version | --help\n"
+         "\n"
+         "Limbeck runs pipelines of typed tensor streams through stage plugins.\n"
+         "\n"
+         "Commands:\n",
+         file);
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    g_autofree char *usage = g_strdup_printf ("%s %s", commands[i].name, commands[i].arguments);
+    fprintf (file, "  %-16s %s\n", usage, commands[i].summary);
+  }
+  fputs (help_tail, file);
+}
+
+static int
+run_command (int argc, char **argv)
+{
+  const char *names[G_N_ELEMENTS (commands) + 1] = { NULL };
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    names[i] = commands[i].name;
+    if (strcmp (argv[0], commands[i].name) == 0)
+      return commands[i].run (argc, argv);
+  }
+  g_autofree char *word = g_utf8_make_valid (argv[0], -1);
+  g_autofree char *hint = lb_suggestion (word, names);
+  return lb_command_usage ("'%s' is not a command; %s", word, hint);
+}
+
+static int
+dispatch (int argc, char **argv)
+{
+  if (argc < 2) {
+    print_help (stderr);
+    return LB_ERROR_USAGE;
+  }
+  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0 || strcmp (argv[1], "help") == 0) {
+    print_help (stdout);
+    return 0;
+  }
+  if (strcmp (argv[1], "--version") == 0) {
+    printf ("limbeck %s\n%s\n", LB_VERSION, lb_arithmetic_description ());
+    return 0;
+  }
+  return run_command (argc - 1, argv + 1);
+}
+
+/* What was printed may still wait in a buffer; whether it arrives is part of success. A reader that has left wanted no
+ * more, which needs no words. */
+static int
+finish_output (int status)
+{
+  errno = 0;
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return status;
+  if (errno != EPIPE)
+    fprintf (stderr, "limbeck: standard output cannot be written: %s\n", g_strerror (errno));
+  return status != 0 ? status : LB_ERROR_OUTPUT;
+}
+
+int
+main (int argc, char **argv)
+{
+  /* Names of files in the user's encoding; numbers always with a point. */
+  setlocale (LC_CTYPE, "");
+  /* A full disk and a reader that has left are errors of write(), told with a sentence. */
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN);
+  return finish_output (dispatch (argc, argv));
+}

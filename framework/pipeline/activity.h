@@ -1,0 +1,39 @@
+/* What is known of a stage while it runs: written by its thread, shown by progress.h, kept for metrics. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+  LB_ACTIVITY_WAITING, /* for its first packet */
+  LB_ACTIVITY_RUNNING,
+  LB_ACTIVITY_DONE,
+  LB_ACTIVITY_STOPPED, /* because the run was stopped or another stage failed */
+  LB_ACTIVITY_FAILED
+} LbActivityState;
+
+/* A plain value. Times are of g_get_monotonic_time(). */
+typedef struct {
+  const char *name; /* of the stage */
+  LbActivityState state;
+  gint64 started, ended; /* first work and end; 0 until then */
+  guint64 done, total;   /* steps; @total 0 until the stage tells */
+  gint64 rate_time;      /* when @rate_done steps were done: the rate is counted from there */
+  guint64 rate_done;
+  char what[24];     /* name of @value; "" for none */
+  double value;      /* current value, such as the loss */
+  double flops;      /* floating-point operations; at the end */
+  guint64 bytes_out; /* at the end */
+} LbActivity;
+
+/* Notes a report of progress that came at @now. */
+void lb_activity_report (LbActivity *activity, guint64 done, guint64 total, const char *what, double value, gint64 now);
+
+/* Steps per second, 0 when not known yet. */
+double lb_activity_rate (const LbActivity *activity, gint64 now);
+
+/* Seconds of work so far, or in all. */
+double lb_activity_seconds (const LbActivity *activity, gint64 now);
+
+G_END_DECLS

@@ -1,0 +1,502 @@
+/* Runs.
+ *
+ * The main thread makes everything, starts one thread a stage and waits in its main context. All that stage threads
+ * tell goes through @lock; records are read without it only after the threads have ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "pipeline/metrics.h"
+#include "pipeline/run.h"
+#include "plugin/host.h"
+
+/* How exactly the start of a stage's work is known. */
+#define SAMPLE_MS 50
+
+typedef struct {
+  LbRun *run;
+  const LbPlanStage *planned;
+  LbStage *stage;
+  GArray *inputs, *outputs; /* LbStageLink */
+  GThread *thread;
+  LbActivity activity;
+  GPtrArray *metrics; /* LbMetric* */
+  GPtrArray *reports; /* char* */
+} StageRun;
+
+struct _LbRun {
+  LbPlan *plan;
+  char *output_directory;
+  gboolean made_directory; /* it was not there before */
+  char *arithmetic;
+  LbProgress *progress;
+  LbPool *pool;
+  LbFlow *flow;
+  GPtrArray *sources; /* char*, names of links */
+  StageRun *stages;   /* beside plan->stages */
+  guint n_stages;
+  GMainContext *context;
+  GMutex lock; /* guards what follows and the activities, metrics and reports */
+  guint n_alive;
+  gboolean cancelled;  /* by the user, before any stage failed and all had ended */
+  GPtrArray *failures; /* GError*, in the order they happened */
+  GError *stop;        /* what stopped a stage when nothing else explains it */
+  gint64 started, ended;
+  gint64 sampled; /* when activities were last looked at */
+};
+
+static void
+metric_free (gpointer data)
+{
+  LbMetric *metric = data;
+  g_free (metric->name);
+  g_free (metric->unit);
+  g_free (metric);
+}
+
+/* ---- What stages tell ---- */
+
+static void
+start_work (StageRun *stage, gint64 now)
+{
+  if (stage->activity.state != LB_ACTIVITY_WAITING)
+    return;
+  stage->activity.state = LB_ACTIVITY_RUNNING;
+  stage->activity.started = now;
+}
+
+static void
+on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const char *what, double value)
+{
+  StageRun *stage = data;
+  gint64 now = g_get_monotonic_time ();
+  g_mutex_lock (&stage->run->lock);
+  start_work (stage, now);
+  lb_activity_report (&stage->activity, done, total, what, value, now);
+  g_mutex_unlock (&stage->run->lock);
+}
+
+static void
+on_metric (gpointer data, LbStage *unused, const char *name, double value, const char *unit)
+{
+  StageRun *stage = data;
+  LbMetric *metric = g_new0 (LbMetric, 1);
+  metric->name = g_strdup (name);
+  metric->value = value;
+  metric->unit = g_strdup (unit);
+  g_mutex_lock (&stage->run->lock);
+  g_ptr_array_add (stage->metrics, metric);
+  g_mutex_unlock (&stage->run->lock);
+}
+
+static void
+on_report (gpointer data, LbStage *unused, const char *text)
+{
+  StageRun *stage = data;
+  g_mutex_lock (&stage->run->lock);
+  g_ptr_array_add (stage->reports, g_strdup (text));
+  g_mutex_unlock (&stage->run->lock);
+}
+
+static const LbStageListener listener = { on_progress, on_metric, on_report };
+
+/* ---- The output directory ---- */
+
+static char *
+default_output_directory (const char *path)
+{
+  g_autofree char *base = g_path_get_basename (path);
+  char *dot = strrchr (base, '.');
+  if (dot != NULL && dot != base)
+    *dot = '\0';
+  return g_strconcat (base, ".out", NULL);
+}
+
+/* Whether a file can be made in @directory is known only by making one. */
+static gboolean
+prepare_directory (const char *directory, gboolean *made, GError **error)
+{
+  const char *failed = NULL;
+  int reason = 0;
+  *made = !g_file_test (directory, G_FILE_TEST_EXISTS);
+  if (g_mkdir_with_parents (directory, 0777) != 0) {
+    failed = "cannot be made";
+    reason = errno;
+  } else {
+    g_autofree char *probe = g_build_filename (directory, ".limbeck-XXXXXX", NULL);
+    int fd = g_mkstemp (probe);
+    if (fd < 0) {
+      failed = "cannot be written to";
+      reason = errno;
+    } else {
+      close (fd);
+      g_unlink (probe);
+    }
+  }
+  if (failed == NULL)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
+               "output directory '%s' %s: %s; name one that can be written to with --output", directory, failed,
+               g_strerror (reason));
+  return FALSE;
+}
+
+/* ---- Making a run ---- */
+
+static void
+connect_stages (LbRun *run, gsize capacity)
+{
+  for (guint i = 0; i < run->n_stages; i++) {
+    const LbPlanStage *planned = &run->plan->stages[i];
+    for (guint k = 0; k < planned->links->len; k++) {
+      const LbPlanLink *written = &g_array_index (planned->links, LbPlanLink, k);
+      g_autofree char *name
+          = g_strdup_printf ("%s -> %s.%s", written->written->source, planned->written->name, written->port->name);
+      LbLink *link = lb_flow_add_link (run->flow, name, capacity);
+      LbStageLink input = { written->port->name, written->written->source, link };
+      LbStageLink output = { lb_plan_output (run->plan, written->source, written->output)->name, NULL, link };
+      g_array_append_val (run->stages[i].inputs, input);
+      g_array_append_val (run->stages[written->source].outputs, output);
+    }
+  }
+}
+
+static void
+make_stage (LbRun *run, StageRun *stage)
+{
+  const LbPlanStage *planned = stage->planned;
+  LbStageSetup setup = {
+    .name = planned->written->name,
+    .type = planned->entry->type,
+    .self = planned->self,
+    .key = lb_key ((guint64)run->plan->pipeline->seed),
+    .flow = run->flow,
+    .pool = run->pool,
+    .output_directory = run->output_directory,
+    .configured = planned->configured,
+    .inputs = (const LbStageLink *)stage->inputs->data,
+    .n_inputs = stage->inputs->len,
+    .outputs = (const LbStageLink *)stage->outputs->data,
+    .n_outputs = stage->outputs->len,
+    .listener = &listener,
+    .listener_data = stage,
+  };
+  stage->stage = lb_stage_new (&setup);
+}
+
+LbRun *
+lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
+{
+  g_autofree char *directory = settings->output_directory != NULL ? g_strdup (settings->output_directory)
+                                                                  : default_output_directory (plan->pipeline->path);
+  gboolean made;
+  if (!prepare_directory (directory, &made, error))
+    return NULL;
+  LbRun *run = g_new0 (LbRun, 1);
+  run->made_directory = made;
+  run->plan = plan;
+  run->output_directory = g_steal_pointer (&directory);
+  run->arithmetic = g_strdup (settings->arithmetic);
+  run->progress = settings->progress;
+  run->pool = lb_pool_new (settings->threads);
+  run->flow = lb_flow_new ();
+  run->n_stages = plan->n_stages;
+  run->stages = g_new0 (StageRun, run->n_stages);
+  run->context = g_main_context_ref_thread_default ();
+  run->failures = g_ptr_array_new_with_free_func ((GDestroyNotify)g_error_free);
+  g_mutex_init (&run->lock);
+  for (guint i = 0; i < run->n_stages; i++) {
+    StageRun *stage = &run->stages[i];
+    stage->run = run;
+    stage->planned = &plan->stages[i];
+    stage->activity.name = stage->planned->written->name;
+    stage->inputs = g_array_new (FALSE, FALSE, sizeof (LbStageLink));
+    stage->outputs = g_array_new (FALSE, FALSE, sizeof (LbStageLink));
+    stage->metrics = g_ptr_array_new_with_free_func (metric_free);
+    stage->reports = g_ptr_array_new_with_free_func (g_free);
+  }
+  connect_stages (run, settings->link_capacity != 0 ? settings->link_capacity : LB_LINK_CAPACITY);
+  for (guint i = 0; i < run->n_stages; i++)
+    make_stage (run, &run->stages[i]);
+  return run;
+}
+
+void
+lb_run_free (LbRun *run)
+{
+  if (run == NULL)
+    return;
+  for (guint i = 0; i < run->n_stages; i++) {
+    StageRun *stage = &run->stages[i];
+    lb_stage_free (stage->stage);
+    g_array_unref (stage->inputs);
+    g_array_unref (stage->outputs);
+    g_ptr_array_unref (stage->metrics);
+    g_ptr_array_unref (stage->reports);
+  }
+  g_free (run->stages);
+  lb_flow_free (run->flow);
+  lb_pool_free (run->pool);
+  g_ptr_array_unref (run->failures);
+  g_clear_error (&run->stop);
+  g_main_context_unref (run->context);
+  g_mutex_clear (&run->lock);
+  g_free (run->output_directory);
+  g_free (run->arithmetic);
+  g_free (run);
+}
+
+/* ---- Threads ---- */
+
+/* Notes how @stage ended. @error is NULL when it went through. Called with the lock held. */
+static void
+note_end (StageRun *stage, GError *error)
+{
+  LbRun *run = stage->run;
+  stage->activity.ended = g_get_monotonic_time ();
+  if (error == NULL) {
+    stage->activity.state = LB_ACTIVITY_DONE;
+  } else if (g_error_matches (error, LB_ERROR, LB_ERROR_CANCELLED)) {
+    stage->activity.state = LB_ACTIVITY_STOPPED;
+    if (run->stop == NULL)
+      run->stop = g_error_copy (error);
+  } else {
+    stage->activity.state = LB_ACTIVITY_FAILED;
+    g_ptr_array_add (run->failures, g_error_copy (error));
+  }
+  run->n_alive--;
+}
+
+/* The last thing that happens to a stage, whether or not it could be started. Takes @error. */
+static void
+end_stage (StageRun *stage, GError *error)
+{
+  LbRun *run = stage->run;
+  if (error != NULL)
+    g_prefix_error (&error, "stage '%s': ", stage->activity.name);
+  g_mutex_lock (&run->lock);
+  stage->activity.flops = lb_compute_flops (lb_stage_compute (stage->stage));
+  stage->activity.bytes_out = lb_stage_bytes_out (stage->stage);
+  note_end (stage, error);
+  g_mutex_unlock (&run->lock);
+  /* Cancelled before it counts as ended: the others are to see a stopped run and not a deadlock. */
+  if (error != NULL)
+    lb_flow_cancel (run->flow);
+  lb_flow_stage_ended (run->flow);
+  g_clear_error (&error);
+  g_main_context_wakeup (run->context);
+}
+
+static gpointer
+stage_thread (gpointer data)
+{
+  StageRun *stage = data;
+  GError *error = NULL;
+  lb_stage_run (stage->stage, &error);
+  end_stage (stage, error);
+  return NULL;
+}
+
+static void
+start_stages (LbRun *run)
+{
+  run->n_alive = run->n_stages;
+  lb_flow_set_stages (run->flow, run->n_stages);
+  for (guint i = 0; i < run->n_stages; i++) {
+    StageRun *stage = &run->stages[i];
+    GError *error = NULL;
+    stage->thread = g_thread_try_new (stage->activity.name, stage_thread, stage, &error);
+    if (stage->thread == NULL) {
+      GError *failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM, "its thread cannot be started: %s; free some memory",
+                                     error->message);
+      g_error_free (error);
+      end_stage (stage, failure);
+    }
+  }
+}
+
+/* ---- Waiting ---- */
+
+/* A stage works from its first packet on; what it waited before is its sources' time. */
+static gboolean
+has_input (const StageRun *stage)
+{
+  for (guint i = 0; i < stage->inputs->len; i++)
+    if (lb_link_packets (g_array_index (stage->inputs, LbStageLink, i).link) > 0)
+      return TRUE;
+  return stage->inputs->len == 0;
+}
+
+/* Copies all activities for showing, and notes which stages have begun. */
+static LbActivity *
+sample (LbRun *run, gint64 now)
+{
+  LbActivity *activities = g_new (LbActivity, run->n_stages);
+  g_mutex_lock (&run->lock);
+  for (guint i = 0; i < run->n_stages; i++) {
+    StageRun *stage = &run->stages[i];
+    if (stage->activity.started == 0 && stage->activity.ended == 0 && has_input (stage))
+      start_work (stage, now);
+    else if (stage->activity.started == 0 && stage->activity.ended != 0)
+      stage->activity.started = CLAMP (run->sampled, run->started, stage->activity.ended);
+    activities[i] = stage->activity;
+  }
+  run->sampled = now;
+  g_mutex_unlock (&run->lock);
+  return activities;
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  LbRun *run = data;
+  gint64 now = g_get_monotonic_time ();
+  g_autofree LbActivity *activities = sample (run, now);
+  if (run->progress != NULL)
+    lb_progress_update (run->progress, activities, run->n_stages, now);
+  return G_SOURCE_CONTINUE;
+}
+
+static guint
+n_alive (LbRun *run)
+{
+  g_mutex_lock (&run->lock);
+  guint n = run->n_alive;
+  g_mutex_unlock (&run->lock);
+  return n;
+}
+
+static void
+on_cancelled (GCancellable *cancellable, gpointer data)
+{
+  LbRun *run = data;
+  g_mutex_lock (&run->lock);
+  run->cancelled = run->n_alive > 0 && run->failures->len == 0;
+  g_mutex_unlock (&run->lock);
+  lb_flow_cancel (run->flow);
+}
+
+static void
+wait_for_stages (LbRun *run, GCancellable *cancellable)
+{
+  g_autoptr (GSource) ticks = g_timeout_source_new (SAMPLE_MS);
+  g_source_set_callback (ticks, on_tick, run, NULL);
+  g_source_attach (ticks, run->context);
+  gulong handler = cancellable != NULL ? g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), run, NULL) : 0;
+  on_tick (run);
+  while (n_alive (run) > 0)
+    g_main_context_iteration (run->context, TRUE);
+  if (cancellable != NULL)
+    g_cancellable_disconnect (cancellable, handler);
+  g_source_destroy (ticks);
+  for (guint i = 0; i < run->n_stages; i++)
+    g_clear_pointer (&run->stages[i].thread, g_thread_join);
+}
+
+/* ---- The end ---- */
+
+/* What the run failed of, or nothing. */
+static GError *
+find_failure (LbRun *run)
+{
+  if (run->failures->len > 0 && !run->cancelled) {
+    g_autoptr (GString) text = g_string_new (NULL);
+    const GError *first = run->failures->pdata[0];
+    for (guint i = 0; i < run->failures->len; i++)
+      g_string_append_printf (text, "%s%s", i > 0 ? "\n" : "", ((GError *)run->failures->pdata[i])->message);
+    return g_error_new_literal (first->domain, first->code, text->str);
+  }
+  if (run->cancelled)
+    return g_error_new (LB_ERROR, LB_ERROR_CANCELLED,
+                        "stopped before the end; what stages had finished writing is in '%s'", run->output_directory);
+  if (run->stop != NULL)
+    return g_error_new (LB_ERROR, LB_ERROR_PROGRAM, "%s, although nobody stopped the run; correct the plugin",
+                        run->stop->message);
+  return NULL;
+}
+
+static gboolean
+write_metrics (LbRun *run, const char *path, GError **error)
+{
+  g_autofree char *text = lb_metrics_to_json (run);
+  return lb_file_write (path, text, strlen (text), error);
+}
+
+gboolean
+lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *path = g_build_filename (run->output_directory, "metrics.json", NULL);
+  /* One of an earlier run must not stand beside the results of this one. */
+  g_unlink (path);
+  run->started = g_get_monotonic_time ();
+  start_stages (run);
+  wait_for_stages (run, cancellable);
+  run->ended = g_get_monotonic_time ();
+
+  g_autofree LbActivity *activities = sample (run, run->ended);
+  if (run->progress != NULL)
+    lb_progress_finish (run->progress, activities, run->n_stages, run->ended);
+  GError *failure = find_failure (run);
+  if (failure != NULL) {
+    /* Leaves no directory behind in which nothing was written: this does nothing when it holds something. */
+    if (run->made_directory)
+      g_rmdir (run->output_directory);
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  return write_metrics (run, path, error);
+}
+
+/* ---- Looking at it ---- */
+
+const char *
+lb_run_output_directory (const LbRun *run)
+{
+  return run->output_directory;
+}
+
+guint
+lb_run_threads (const LbRun *run)
+{
+  return lb_pool_threads (run->pool);
+}
+
+const LbPlan *
+lb_run_plan (const LbRun *run)
+{
+  return run->plan;
+}
+
+const char *
+lb_run_arithmetic (const LbRun *run)
+{
+  return run->arithmetic;
+}
+
+const LbActivity *
+lb_run_activity (const LbRun *run, guint index)
+{
+  return &run->stages[index].activity;
+}
+
+GPtrArray *
+lb_run_metrics (const LbRun *run, guint index)
+{
+  return run->stages[index].metrics;
+}
+
+GPtrArray *
+lb_run_reports (const LbRun *run, guint index)
+{
+  return run->stages[index].reports;
+}
+
+double
+lb_run_seconds (const LbRun *run)
+{
+  return (double)(run->ended - run->started) / G_USEC_PER_SEC;
+}

@@ -1,0 +1,59 @@
+/* Running a configured plan: one thread a stage, links between them, one pool for all arithmetic.
+ *
+ * The first stage that fails stops the others in order. What stages had finished writing by then stays in the output
+ * directory; metrics.json is there only after a run that went through.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "pipeline/activity.h"
+#include "pipeline/plan.h"
+#include "pipeline/progress.h"
+
+G_BEGIN_DECLS
+
+/* Bytes that may wait in one link. */
+#define LB_LINK_CAPACITY ((gsize)256 << 20)
+
+typedef struct {
+  const char *output_directory; /* NULL: the pipeline file's base name with ".out", in the current directory */
+  guint threads;                /* of the pool; 0: one for each processor */
+  const char *arithmetic;       /* what the arithmetic library is, for metrics.json; NULL: not told */
+  gsize link_capacity;          /* 0: LB_LINK_CAPACITY */
+  LbProgress *progress;         /* borrowed; NULL: none */
+} LbRunSettings;
+
+typedef struct {
+  char *name;
+  double value;
+  char *unit; /* or NULL */
+} LbMetric;
+
+typedef struct _LbRun LbRun;
+
+/* Makes the output directory and sees that it can be written to: LB_ERROR_OUTPUT. @plan must be free of problems and
+ * outlive the result. */
+LbRun *lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error);
+void lb_run_free (LbRun *run);
+
+/* Runs all stages to their end and writes metrics.json. Meanwhile the caller's thread-default main context is iterated,
+ * so that its sources (signals) are served. Once @cancellable is cancelled the stages stop at their next call of the
+ * framework, and the result is LB_ERROR_CANCELLED. Stages' own errors come as "stage 'x': ...", one line each, the
+ * first that happened first. May be called once. */
+gboolean lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error);
+
+const char *lb_run_output_directory (const LbRun *run);
+guint lb_run_threads (const LbRun *run);
+const LbPlan *lb_run_plan (const LbRun *run);
+const char *lb_run_arithmetic (const LbRun *run);
+
+/* After lb_run_execute(), for stage @index of the plan: */
+const LbActivity *lb_run_activity (const LbRun *run, guint index);
+GPtrArray *lb_run_metrics (const LbRun *run, guint index); /* LbMetric*, in the order recorded; the run's */
+GPtrArray *lb_run_reports (const LbRun *run, guint index); /* char*; the run's */
+double lb_run_seconds (const LbRun *run);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbRun, lb_run_free)
+
+G_END_DECLS
