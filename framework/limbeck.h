@@ -1,0 +1,21 @@
+/* The one header that a plugin includes. */
+#pragma once
+
+#include "base/compute.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "graph/graph.h"
+#include "graph/program.h"
+#include "nn/images.h"
+#include "nn/learner.h"
+#include "nn/network.h"
+#include "nn/predictor.h"
+#include "nn/train.h"
+#include "nn/views.h"
+#include "plugin/stage.h"
+#include "stream/packet.h"
+#include "tensor/npz.h"
+#include "tensor/tensor.h"
