@@ -1,0 +1,356 @@
+/* comparison: how sets compare by the models trained on them, at what storage and training cost. Prints a table when
+ * the run has ended and writes it as JSON.
+ */
+#include "limbeck.h"
+
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  char *title, *baseline, *file;
+  char **names;
+} Comparison;
+
+static const LbProperty properties[] = {
+  LB_STRING (Comparison, title, "title", "Comparison", "Line above the table"),
+  LB_STRINGS (Comparison, names, "names", "[]",
+              "What to call the inputs, in order; left out: the stages they come from"),
+  LB_STRING (Comparison, baseline, "baseline", "",
+             "Name of the input that gains are counted from; left out: the first"),
+  LB_STRING (Comparison, file, "file", "",
+             "Name of the file in the run's output directory; left out: the stage's name.json"),
+  LB_PROPERTIES_END,
+};
+
+static const LbPort inputs[] = {
+  { "metrics", "metrics", NULL, LB_PORT_MANY, "One stream for each set to compare, in the order of the table" },
+  LB_PORTS_END,
+};
+
+/* ---- Figures ---- */
+
+/* All models of one architecture that one input told of. */
+typedef struct {
+  guint link;
+  char *architecture;
+  GArray *accuracies; /* double, fractions */
+  gint64 images, bytes;
+  double flops; /* sum over models */
+} Row;
+
+static void
+row_free (gpointer data)
+{
+  Row *row = data;
+
+  g_free (row->architecture);
+  g_array_unref (row->accuracies);
+  g_free (row);
+}
+
+static Row *
+find_row (GPtrArray *rows, guint link, const char *architecture)
+{
+  for (guint i = 0; i < rows->len; i++) {
+    Row *row = g_ptr_array_index (rows, i);
+    if (row->link == link && g_str_equal (row->architecture, architecture))
+      return row;
+  }
+  return NULL;
+}
+
+static void
+add_metrics (GPtrArray *rows, guint link, LbPacket *metrics)
+{
+  g_autofree char *architecture = lb_packet_get_text (metrics, "architecture");
+  Row *row = find_row (rows, link, architecture);
+  double accuracy = lb_tensor_f64 (lb_packet_get (metrics, "accuracy"))[0];
+
+  if (!row) {
+    row = g_new0 (Row, 1);
+    row->link = link;
+    row->architecture = g_steal_pointer (&architecture);
+    row->accuracies = g_array_new (FALSE, FALSE, sizeof (double));
+    row->images = lb_tensor_i64 (lb_packet_get (metrics, "set_images"))[0];
+    row->bytes = lb_tensor_i64 (lb_packet_get (metrics, "set_bytes"))[0];
+    g_ptr_array_add (rows, row);
+  }
+  g_array_append_val (row->accuracies, accuracy);
+  row->flops += lb_tensor_f64 (lb_packet_get (metrics, "training_flops"))[0];
+}
+
+static double
+mean (const Row *row)
+{
+  double sum = 0;
+
+  for (guint i = 0; i < row->accuracies->len; i++)
+    sum += g_array_index (row->accuracies, double, i);
+  return sum / row->accuracies->len;
+}
+
+/* The sample standard deviation (n - 1); NaN for one model. */
+static double
+deviation (const Row *row)
+{
+  double centre = mean (row), sum = 0;
+
+  for (guint i = 0; i < row->accuracies->len; i++) {
+    double d = g_array_index (row->accuracies, double, i) - centre;
+    sum += d * d;
+  }
+  return row->accuracies->len > 1 ? sqrt (sum / (row->accuracies->len - 1)) : NAN;
+}
+
+/* Gain over the same architecture of the baseline; NaN where there is none, and for the baseline itself. */
+static double
+gain (GPtrArray *rows, const Row *row, guint baseline)
+{
+  const Row *base = find_row (rows, baseline, row->architecture);
+
+  return base && base != row ? mean (row) - mean (base) : NAN;
+}
+
+/* ---- The table ---- */
+
+enum { SET, ARCHITECTURE, ACCURACY, GAIN, MODELS, IMAGES, STORED, FLOPS, N_COLUMNS };
+
+static const char *const headings[N_COLUMNS]
+    = { "set", "architecture", "accuracy", "gain", "models", "images", "stored", "training" };
+
+static void
+fill_line (char **cells, const char *name, const Row *row, double over)
+{
+  double std = deviation (row);
+
+  cells[SET] = g_strdup (name);
+  cells[ARCHITECTURE] = g_strdup (row->architecture);
+  cells[ACCURACY] = isnan (std) ? g_strdup_printf ("%.2f %%", 100 * mean (row))
+                                : g_strdup_printf ("%.2f ± %.2f %%", 100 * mean (row), 100 * std);
+  cells[GAIN] = isnan (over) ? g_strdup ("-") : g_strdup_printf ("%+.2f", 100 * over);
+  cells[MODELS] = g_strdup_printf ("%u", row->accuracies->len);
+  cells[IMAGES] = lb_format_count ((guint64)MAX (row->images, 0));
+  cells[STORED] = lb_format_bytes ((guint64)MAX (row->bytes, 0));
+  cells[FLOPS] = lb_format_flops (row->flops / row->accuracies->len);
+}
+
+/* Appends one line; text columns stand to the left, numbers to the right. */
+static void
+append_line (GString *text, char *const *cells, const glong *widths)
+{
+  for (guint c = 0; c < N_COLUMNS; c++) {
+    glong fill = widths[c] - g_utf8_strlen (cells[c], -1);
+    gboolean left = c == SET || c == ARCHITECTURE;
+
+    g_string_append_printf (text, "  %*s%s%*s", left ? 0 : (int)fill, "", cells[c], left ? (int)fill : 0, "");
+  }
+  while (text->len && text->str[text->len - 1] == ' ')
+    g_string_truncate (text, text->len - 1);
+  g_string_append_c (text, '\n');
+}
+
+static char *
+make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint baseline)
+{
+  GString *text = g_string_new (NULL);
+  glong widths[N_COLUMNS];
+  g_autofree char **cells = g_new0 (char *, rows->len *N_COLUMNS);
+
+  for (guint c = 0; c < N_COLUMNS; c++)
+    widths[c] = g_utf8_strlen (headings[c], -1);
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = g_ptr_array_index (rows, i);
+
+    fill_line (cells + i * N_COLUMNS, names[row->link], row, gain (rows, row, baseline));
+    for (guint c = 0; c < N_COLUMNS; c++)
+      widths[c] = MAX (widths[c], g_utf8_strlen (cells[i * N_COLUMNS + c], -1));
+  }
+  g_string_append_printf (text, "%s\n", self->title);
+  append_line (text, (char *const *)headings, widths);
+  for (guint i = 0; i < rows->len; i++)
+    append_line (text, cells + i * N_COLUMNS, widths);
+  g_string_append_printf (
+      text,
+      "Accuracy on the whole test set, mean ± standard deviation over models; gain in points over '%s'; "
+      "stored: images and all labels; training: floating-point operations of one model.",
+      names[baseline]);
+  for (guint i = 0; i < rows->len * N_COLUMNS; i++)
+    g_free (cells[i]);
+  return g_string_free (text, FALSE);
+}
+
+/* ---- The file ---- */
+
+static void
+add_number (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  if (isnan (value))
+    json_builder_add_null_value (builder);
+  else
+    json_builder_add_double_value (builder, value);
+}
+
+static void
+add_integer (JsonBuilder *builder, const char *name, gint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, value);
+}
+
+static void
+add_text (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+add_row (JsonBuilder *builder, const Row *row, const char *name, double over)
+{
+  json_builder_begin_object (builder);
+  add_text (builder, "set", name);
+  add_text (builder, "architecture", row->architecture);
+  add_number (builder, "accuracy", mean (row));
+  add_number (builder, "std", deviation (row));
+  add_number (builder, "gain", over);
+  add_integer (builder, "images", row->images);
+  add_integer (builder, "bytes", row->bytes);
+  add_number (builder, "training_flops", row->flops / row->accuracies->len);
+  json_builder_set_member_name (builder, "accuracies");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < row->accuracies->len; i++)
+    json_builder_add_double_value (builder, g_array_index (row->accuracies, double, i));
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+}
+
+static char *
+make_json (const Comparison *self, GPtrArray *rows, char *const *names, guint baseline)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *text = NULL;
+
+  json_builder_begin_object (builder);
+  add_text (builder, "title", self->title);
+  add_text (builder, "baseline", names[baseline]);
+  json_builder_set_member_name (builder, "rows");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = g_ptr_array_index (rows, i);
+    add_row (builder, row, names[row->link], gain (rows, row, baseline));
+  }
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  text = json_to_string (root, TRUE);
+  return g_strconcat (text, "\n", NULL);
+}
+
+/* ---- The stage ---- */
+
+/* Names of the inputs: as given, or the stages they come from. */
+static char **
+make_names (LbStage *stage, const Comparison *self, GError **error)
+{
+  guint n = lb_stage_n_links (stage, "metrics"), given = g_strv_length (self->names);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+
+  if (given && given != n) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
+                 "property 'names' has %u names for %u inputs; give one for each input, or leave it out", given, n);
+    return NULL;
+  }
+  for (guint i = 0; i < n; i++) {
+    const char *source = lb_stage_source (stage, "metrics", i);
+
+    g_ptr_array_add (names, given ? g_strdup (self->names[i]) : g_strndup (source, strcspn (source, ".")));
+  }
+  g_ptr_array_add (names, NULL);
+  return (char **)g_ptr_array_steal (names, NULL);
+}
+
+static gboolean
+find_baseline (const Comparison *self, char *const *names, guint *baseline, GError **error)
+{
+  const char *nearest;
+  g_autofree char *known = NULL, *hint = NULL;
+
+  *baseline = 0;
+  if (!*self->baseline)
+    return TRUE;
+  for (guint i = 0; names[i]; i++)
+    if (g_str_equal (names[i], self->baseline)) {
+      *baseline = i;
+      return TRUE;
+    }
+  nearest = lb_nearest_name (self->baseline, (const char *const *)names);
+  known = g_strjoinv (", ", (char **)names);
+  hint = nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "property 'baseline' is '%s'; expected one of %s%s", self->baseline,
+               known, hint);
+  return FALSE;
+}
+
+static gboolean
+comparison_run (LbStage *stage, gpointer data, GError **error)
+{
+  Comparison *self = data;
+  g_auto (GStrv) names = make_names (stage, self, error);
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
+  g_autofree char *table = NULL, *json = NULL, *file = NULL;
+  guint baseline = 0;
+
+  if (!names || !find_baseline (self, names, &baseline, error))
+    return FALSE;
+  for (guint link = 0; names[link]; link++)
+    for (;;) {
+      g_autoptr (LbPacket) metrics = NULL;
+
+      if (!lb_stage_pull_nth (stage, "metrics", link, &metrics, error))
+        return FALSE;
+      if (!metrics)
+        break;
+      add_metrics (rows, link, metrics);
+    }
+  if (rows->len == 0) {
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "no metrics arrived from any input; there is nothing to compare");
+    return FALSE;
+  }
+  table = make_table (self, rows, names, baseline);
+  json = make_json (self, rows, names, baseline);
+  lb_stage_report (stage, table);
+  file = *self->file ? g_strdup (self->file) : g_strconcat (lb_stage_name (stage), ".json", NULL);
+  return lb_stage_write (stage, file, json, strlen (json), error);
+}
+
+static gboolean
+comparison_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  Comparison *self = data;
+
+  if (!g_path_is_absolute (self->file) && !g_strstr_len (self->file, -1, ".."))
+    return TRUE;
+  return lb_configure_property_error (
+      configure, "file", error,
+      "'%s' is not a name inside the run's output directory; give a relative one without '..'", self->file);
+}
+
+static const LbStageType comparison_type = {
+  .name = "comparison",
+  .summary = "Compares sets by the models trained on them: accuracy, gain, storage, training cost",
+  .description
+  = "Takes the metrics of any number of evaluators. A row for each input and architecture: accuracy (mean and sample "
+    "standard deviation over models), gain over the same architecture of the baseline, images and bytes of the set "
+    "the models were trained on (images, hard and dense labels, windows), and floating-point operations of training "
+    "one model.",
+  .inputs = inputs,
+  .properties = properties,
+  .instance_size = sizeof (Comparison),
+  .configure = comparison_configure,
+  .run = comparison_run,
+};
+
+LB_DEFINE_PLUGIN ("comparison", "1.0", "LGPL-2.1-or-later", &comparison_type);

@@ -1,0 +1,386 @@
+/* npz: samples as NumPy's .npz files, one member for each field of the packet, so that numpy.load() reads them:
+ *
+ *   images u8|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
+ *   and for augmented samples windows f32 [v, 4] and dense_labels f32 [n, v, classes]
+ *
+ * Three stage types: npz-sink writes what it is sent, samples or augmented; npz-source and npz-augmented-source read a
+ * file back as one or the other, since what an output carries is fixed before anything runs. A file is checked in full,
+ * when the pipeline is checked and again when it is read.
+ */
+#include "limbeck.h"
+
+#include <math.h>
+
+#define MAX_BYTES ((gsize)8 << 30)
+
+typedef struct {
+  char *file;
+  gint64 classes;
+} Source;
+
+typedef struct {
+  char *file;
+  gboolean compress;
+} Sink;
+
+static const LbProperty source_properties[] = {
+  LB_PATH (Source, file, "file", NULL, "The .npz file"),
+  LB_INTEGER (Source, classes, "classes", "0", 0, 100000, "classes",
+              "Number of classes; 0: as the file's member 'classes' says"),
+  LB_PROPERTIES_END,
+};
+
+static const LbProperty sink_properties[] = {
+  LB_STRING (Sink, file, "file", "", "Name of the file in the run's output directory; left out: the stage's name.npz"),
+  LB_BOOLEAN (Sink, compress, "compress", "false", "Whether members are deflated"),
+  LB_PROPERTIES_END,
+};
+
+static const LbPort sink_inputs[] = {
+  { "samples", "samples", "classes", 0, "What to write: samples, or augmented samples with windows and dense labels" },
+  LB_PORTS_END,
+};
+
+static const LbPort source_outputs[] = {
+  { "samples", "samples", "n c h w classes", 0, "The images and labels" },
+  LB_PORTS_END,
+};
+
+static const LbPort augmented_outputs[] = {
+  { "augmented", "augmented", "n v c h w classes", 0, "The images and labels, with windows and dense labels" },
+  LB_PORTS_END,
+};
+
+/* ---- Writing ---- */
+
+static gboolean
+sink_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  Sink *self = data;
+
+  if (!g_path_is_absolute (self->file) && !g_strstr_len (self->file, -1, ".."))
+    return TRUE;
+  return lb_configure_property_error (
+      configure, "file", error,
+      "'%s' is not a name inside the run's output directory; give a relative one without '..'", self->file);
+}
+
+static gboolean
+sink_run (LbStage *stage, gpointer data, GError **error)
+{
+  Sink *self = data;
+  g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
+  g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
+  g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
+  g_autofree char *name = *self->file ? g_strdup (self->file) : g_strconcat (lb_stage_name (stage), ".npz", NULL);
+  g_autofree char *path = lb_stage_output_path (stage, name);
+
+  if (!packet)
+    return FALSE;
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
+    LbNamedTensor member = { (char *)lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i) };
+    g_array_append_val (members, member);
+  }
+  if (lb_stage_dim (stage, "classes") != LB_UNKNOWN) {
+    LbNamedTensor member = { (char *)"classes", classes };
+    lb_tensor_i64 (classes)[0] = lb_stage_dim (stage, "classes");
+    g_array_append_val (members, member);
+  }
+  return lb_npz_write (path, (LbNamedTensor *)(void *)members->data, members->len, self->compress, error);
+}
+
+/* ---- Reading ---- */
+
+static gboolean bad_file (const char *path, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+bad_file (const char *path, GError **error, const char *format, ...)
+{
+  va_list arguments;
+  g_autofree char *text = NULL;
+
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: %s", path, text);
+  return FALSE;
+}
+
+static LbTensor *
+find_member (GArray *members, const char *name)
+{
+  for (guint i = 0; i < members->len; i++)
+    if (g_str_equal (g_array_index (members, LbNamedTensor, i).name, name))
+      return g_array_index (members, LbNamedTensor, i).tensor;
+  return NULL;
+}
+
+/* The member @name, which must be of one of two dtypes and of @rank, with at least one element. */
+static LbTensor *
+get_member (const char *path, GArray *members, const char *name, LbDType dtype, LbDType other, guint rank,
+            GError **error)
+{
+  LbTensor *tensor = find_member (members, name);
+  g_autofree char *shape = tensor ? lb_shape_to_string (lb_tensor_shape (tensor)) : NULL;
+
+  if (!tensor)
+    bad_file (path, error, "has no member '%s'; expected one of %s with %u dimensions", name, lb_dtype_name (dtype),
+              rank);
+  else if ((lb_tensor_dtype (tensor) != dtype && lb_tensor_dtype (tensor) != other)
+           || lb_tensor_shape (tensor).rank != rank || lb_tensor_size (tensor) == 0)
+    bad_file (path, error, "member '%s' is %s%s; expected %s%s%s with %u dimensions and at least one element", name,
+              lb_dtype_name (lb_tensor_dtype (tensor)), shape, lb_dtype_name (dtype), dtype != other ? " or " : "",
+              dtype != other ? lb_dtype_name (other) : "", rank);
+  else
+    return tensor;
+  return NULL;
+}
+
+static gboolean
+all_finite (const char *path, const char *name, LbTensor *tensor, GError **error)
+{
+  if (lb_tensor_dtype (tensor) == LB_F32)
+    for (gint64 i = 0; i < lb_tensor_size (tensor); i++)
+      if (!isfinite (lb_tensor_f32 (tensor)[i]))
+        return bad_file (path, error, "element %" G_GINT64_FORMAT " of member '%s' is %g; expected finite numbers", i,
+                         name, lb_tensor_f32 (tensor)[i]);
+  return TRUE;
+}
+
+/* mean or std: one finite number for each channel. NumPy's own f64 is taken too. New tensor. */
+static LbTensor *
+get_channels (const char *path, GArray *members, const char *name, gint64 channels, GError **error)
+{
+  LbTensor *member = get_member (path, members, name, LB_F32, LB_F64, 1, error);
+  g_autoptr (LbTensor) values = lb_tensor_new (LB_F32, LB_SHAPE (channels));
+
+  if (!member)
+    return NULL;
+  if (lb_tensor_size (member) != channels) {
+    bad_file (path, error, "member '%s' has %d numbers; expected %d, one for each channel of the images", name,
+              (int)lb_tensor_size (member), (int)channels);
+    return NULL;
+  }
+  for (gint64 i = 0; i < channels; i++) {
+    double value = lb_tensor_dtype (member) == LB_F64 ? lb_tensor_f64 (member)[i] : lb_tensor_f32 (member)[i];
+
+    lb_tensor_f32 (values)[i] = (float)value;
+    if (g_str_equal (name, "std") && !(value > 0)) {
+      bad_file (path, error, "std of channel %d is %g; expected a number above 0", (int)i, value);
+      return NULL;
+    }
+  }
+  return all_finite (path, name, values, error) ? g_steal_pointer (&values) : NULL;
+}
+
+/* The labels, i32 or NumPy's own i64, as i32. New tensor. */
+static LbTensor *
+get_labels (const char *path, GArray *members, gint64 n, gint64 classes, GError **error)
+{
+  LbTensor *member = get_member (path, members, "labels", LB_I32, LB_I64, 1, error);
+  g_autoptr (LbTensor) labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
+
+  if (!member)
+    return NULL;
+  if (lb_tensor_size (member) != n) {
+    bad_file (path, error,
+              "member 'labels' has %" G_GINT64_FORMAT " labels for %" G_GINT64_FORMAT " images; expected one each",
+              lb_tensor_size (member), n);
+    return NULL;
+  }
+  for (gint64 i = 0; i < n; i++) {
+    gint64 label = lb_tensor_dtype (member) == LB_I64 ? lb_tensor_i64 (member)[i] : lb_tensor_i32 (member)[i];
+
+    if (label < 0 || label >= classes) {
+      bad_file (path, error,
+                "label %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT "; expected 0 to %" G_GINT64_FORMAT
+                ", as there are %" G_GINT64_FORMAT " classes",
+                i, label, classes - 1, classes);
+      return NULL;
+    }
+    lb_tensor_i32 (labels)[i] = (gint32)label;
+  }
+  return g_steal_pointer (&labels);
+}
+
+static gboolean
+get_classes (const Source *self, GArray *members, gint64 *classes, GError **error)
+{
+  LbTensor *member = find_member (members, "classes");
+
+  *classes = self->classes;
+  if (*classes)
+    return TRUE;
+  if (!member)
+    return bad_file (self->file, error, "has no member 'classes'; set the property 'classes'");
+  if (lb_tensor_dtype (member) != LB_I64 || lb_tensor_size (member) != 1 || lb_tensor_i64 (member)[0] < 1
+      || lb_tensor_i64 (member)[0] > 100000)
+    return bad_file (self->file, error, "member 'classes' is not one i64 from 1 to 100000; set the property 'classes'");
+  *classes = lb_tensor_i64 (member)[0];
+  return TRUE;
+}
+
+static gboolean
+check_dense_labels (const char *path, LbTensor *dense, gint64 n, gint64 views, gint64 classes, GError **error)
+{
+  const float *row = lb_tensor_f32 (dense);
+  g_autofree char *shape = lb_shape_to_string (lb_tensor_shape (dense));
+
+  if (!lb_shape_equal (lb_tensor_shape (dense), LB_SHAPE (n, views, classes)))
+    return bad_file (path, error, "member 'dense_labels' is %s; expected [%d, %d, %d]: images, windows, classes", shape,
+                     (int)n, (int)views, (int)classes);
+  for (gint64 i = 0; i < n * views; i++, row += classes) {
+    double sum = 0;
+    gboolean good = TRUE;
+
+    for (gint64 k = 0; k < classes; k++) {
+      good = good && row[k] >= 0;
+      sum += row[k];
+    }
+    if (!good || !(fabs (sum - 1) <= 1e-3))
+      return bad_file (path, error,
+                       "dense label of view %d of image %d is not a distribution (it sums to %g); expected "
+                       "probabilities that sum to 1",
+                       (int)(i % views), (int)(i / views), sum);
+  }
+  return TRUE;
+}
+
+static gboolean
+add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, GError **error)
+{
+  LbTensor *images = lb_packet_get (packet, "images");
+  LbTensor *windows = get_member (path, members, "windows", LB_F32, LB_F32, 2, error), *dense;
+
+  if (!windows || !(dense = get_member (path, members, "dense_labels", LB_F32, LB_F32, 3, error)))
+    return FALSE;
+  if (lb_tensor_dim (windows, 1) != 4)
+    return bad_file (path, error, "member 'windows' has %d columns; expected 4: x, y, width, height",
+                     (int)lb_tensor_dim (windows, 1));
+  lb_packet_set (packet, "windows", windows);
+  lb_packet_set (packet, "dense_labels", dense);
+  return lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)
+         && check_dense_labels (path, dense, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes, error);
+}
+
+/* Reads and checks the whole file. */
+static LbPacket *
+read_packet (const Source *self, gboolean augmented, gint64 *classes, GError **error)
+{
+  g_autoptr (LbPacket) packet = lb_packet_new ();
+  g_autoptr (GArray) members = lb_npz_read (self->file, MAX_BYTES, error);
+  LbTensor *images, *labels, *mean, *std;
+
+  if (!members || !(images = get_member (self->file, members, "images", LB_U8, LB_F32, 4, error))
+      || !all_finite (self->file, "images", images, error) || !get_classes (self, members, classes, error))
+    return NULL;
+  lb_packet_set (packet, "images", images);
+  if (!(labels = get_labels (self->file, members, lb_tensor_dim (images, 0), *classes, error)))
+    return NULL;
+  lb_packet_take (packet, "labels", labels);
+  if (!(mean = get_channels (self->file, members, "mean", lb_tensor_dim (images, 1), error)))
+    return NULL;
+  lb_packet_take (packet, "mean", mean);
+  if (!(std = get_channels (self->file, members, "std", lb_tensor_dim (images, 1), error)))
+    return NULL;
+  lb_packet_take (packet, "std", std);
+  if (augmented && !add_views (self->file, members, *classes, packet, error))
+    return NULL;
+  return g_steal_pointer (&packet);
+}
+
+static gboolean
+configure_source (LbConfigure *configure, const Source *self, const char *port, GError **error)
+{
+  static const char *const symbols[] = { "n", "c", "h", "w" };
+  gint64 classes = 0;
+  gboolean augmented = g_str_equal (port, "augmented");
+  g_autoptr (LbPacket) packet = read_packet (self, augmented, &classes, error);
+  LbTensor *images;
+
+  if (!packet)
+    return FALSE;
+  images = lb_packet_get (packet, "images");
+  lb_configure_set_output_dtype (configure, port, "images", lb_tensor_dtype (images));
+  for (guint i = 0; i < 4; i++)
+    if (!lb_configure_set_dim (configure, symbols[i], lb_tensor_dim (images, i), error))
+      return FALSE;
+  return lb_configure_set_dim (configure, "classes", classes, error)
+         && (!augmented
+             || lb_configure_set_dim (configure, "v", lb_tensor_dim (lb_packet_get (packet, "windows"), 0), error));
+}
+
+static gboolean
+source_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  return configure_source (configure, data, "samples", error);
+}
+
+static gboolean
+augmented_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  return configure_source (configure, data, "augmented", error);
+}
+
+static gboolean
+run_source (LbStage *stage, const Source *self, const char *port, GError **error)
+{
+  gint64 classes = 0;
+  LbPacket *packet = read_packet (self, g_str_equal (port, "augmented"), &classes, error);
+
+  return packet && lb_stage_push (stage, port, packet, error);
+}
+
+static gboolean
+source_run (LbStage *stage, gpointer data, GError **error)
+{
+  return run_source (stage, data, "samples", error);
+}
+
+static gboolean
+augmented_run (LbStage *stage, gpointer data, GError **error)
+{
+  return run_source (stage, data, "augmented", error);
+}
+
+/* ---- Descriptors ---- */
+
+static const LbStageType sink_type = {
+  .name = "npz-sink",
+  .summary = "Writes samples, or augmented samples, as an .npz file that NumPy loads",
+  .description
+  = "Writes one member for each field as it is carried (images, labels, mean, std, and windows and dense_labels when "
+    "there are any), and the number of classes. The same samples give the same bytes. The file appears under its name "
+    "only when it is complete.",
+  .inputs = sink_inputs,
+  .properties = sink_properties,
+  .instance_size = sizeof (Sink),
+  .configure = sink_configure,
+  .run = sink_run,
+};
+
+static const LbStageType source_type = {
+  .name = "npz-source",
+  .summary = "Reads samples from an .npz file",
+  .description
+  = "Reads members images (u8 as stored or f32 normalised, [n, c, h, w]), labels [n], mean and std [c], and the number "
+    "of classes from 'classes' or from the property. Other members are left alone.",
+  .outputs = source_outputs,
+  .properties = source_properties,
+  .instance_size = sizeof (Source),
+  .configure = source_configure,
+  .run = source_run,
+};
+
+static const LbStageType augmented_type = {
+  .name = "npz-augmented-source",
+  .summary = "Reads augmented samples (with dense labels) from an .npz file",
+  .description = "Like npz-source, with members windows [v, 4] and dense_labels [n, v, classes].",
+  .outputs = augmented_outputs,
+  .properties = source_properties,
+  .instance_size = sizeof (Source),
+  .configure = augmented_configure,
+  .run = augmented_run,
+};
+
+LB_DEFINE_PLUGIN ("npz", "1.0", "LGPL-2.1-or-later", &sink_type, &source_type, &augmented_type);

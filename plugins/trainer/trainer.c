@@ -1,0 +1,260 @@
+/* trainer: trains networks from scratch on a set: labelers on the source set and students on synthetic ones alike. One
+ * model packet for each architecture and repeat.
+ *
+ * Protocol of Zhao et al. (arXiv 2006.05929): SGD with momentum and weight decay, a tenth of the learning rate once
+ * past half way (the momentum starts again from zero there), the last epoch counts. On a set with dense labels (LADD,
+ * arXiv 2409.16239) the loss has a second term for views of the images, which are cut again at each step:
+ *
+ *   loss = CE (images, hard labels) + dense-weight * CE (views, dense labels)
+ */
+#include "limbeck.h"
+
+typedef struct {
+  char **architectures;
+  gint64 repeats, epochs, batch, views_per_image;
+  double learning_rate, momentum, weight_decay, decay, dense_weight;
+} Trainer;
+
+static const LbProperty properties[] = {
+  LB_STRINGS (Trainer, architectures, "architecture", "convnet-d3", "Architectures to train, one or a list"),
+  LB_INTEGER (Trainer, repeats, "repeats", "1", 1, 10000, "models",
+              "Models of each architecture, each from a fresh start"),
+  LB_INTEGER (Trainer, epochs, "epochs", "300", 1, 1000000, "epochs", "Passes over the set"),
+  LB_INTEGER (Trainer, batch, "batch", "256", 1, 65536, "images", "Images of one step; a smaller set is one batch"),
+  LB_NUMBER (Trainer, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate of SGD"),
+  LB_NUMBER (Trainer, momentum, "momentum", "0.9", 0, 1, NULL, "Momentum of SGD"),
+  LB_NUMBER (Trainer, weight_decay, "weight-decay", "0.0005", 0, 1, NULL, "Weight decay, on all parameters"),
+  LB_NUMBER (Trainer, decay, "learning-rate-decay", "0.1", 0, 1, NULL,
+             "Factor on the learning rate once past half of the epochs; 1 leaves it as it is"),
+  LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
+             "Weight of the loss on views, where the set has dense labels"),
+  LB_INTEGER (
+      Trainer, views_per_image, "views-per-image", "1", 0, 1024, "views",
+      "Views of each image in a step, drawn without replacement; 0 takes all. A step costs 1 + this many images"),
+  LB_PROPERTIES_END,
+};
+
+static const LbPort inputs[] = {
+  { "samples", "samples", "n c h w classes", 0,
+    "The set to train on; with dense labels (augmented), views are used too" },
+  LB_PORTS_END,
+};
+
+static const LbPort outputs[] = {
+  { "model", "model", "p c h w classes", 0,
+    "The trained models: all repeats of the first architecture, then of the next" },
+  LB_PORTS_END,
+};
+
+/* ---- The set ---- */
+
+static gboolean
+set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
+{
+  const char *source = lb_stage_source (stage, "samples", 0);
+
+  *set = (LbLearningSet){ lb_packet_get (packet, "images"),  lb_packet_get (packet, "labels"),
+                          lb_packet_get (packet, "mean"),    lb_packet_get (packet, "std"),
+                          lb_packet_get (packet, "windows"), lb_packet_get (packet, "dense_labels") };
+  if (lb_tensor_dim (set->images, 0) < 1) {
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "'%s' has no images; expected at least one to train on", source);
+    return FALSE;
+  }
+  return lb_labels_check (source, set->labels, lb_stage_dim (stage, "classes"), error)
+         && (!set->dense_labels
+             || lb_windows_check (source, set->windows, lb_tensor_dim (set->images, 2), lb_tensor_dim (set->images, 3),
+                                  error));
+}
+
+/* Bytes of the set as it is carried: what it takes to store it. */
+static gint64
+set_bytes (const LbLearningSet *set)
+{
+  gsize bytes = lb_tensor_bytes (set->images) + lb_tensor_bytes (set->labels);
+
+  if (set->dense_labels)
+    bytes += lb_tensor_bytes (set->windows) + lb_tensor_bytes (set->dense_labels);
+  return (gint64)bytes;
+}
+
+/* Settings for a set whose images have @available views each, 0 without dense labels. */
+static gboolean
+make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error)
+{
+  *settings = (LbLearnerSettings){ .batch = self->batch,
+                                   .momentum = self->momentum,
+                                   .weight_decay = self->weight_decay,
+                                   .views = self->views_per_image && available ? self->views_per_image : available,
+                                   .dense_weight = self->dense_weight };
+  if (settings->views <= available)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
+               "property 'views-per-image' is %d, but the set has %d views of each image; ask for that many or fewer",
+               (int)settings->views, (int)available);
+  return FALSE;
+}
+
+/* ---- Training ---- */
+
+/* Where the whole stage stands. */
+typedef struct {
+  guint index; /* of the student */
+  guint64 done, total;
+} Course;
+
+/* Trains one network from scratch. New parameters [p], or NULL. */
+static LbTensor *
+train_student (LbStage *stage, const Trainer *self, const LbNetwork *network, LbLearner *learner,
+               const LbLearningSet *set, Course *course, GError **error)
+{
+  LbKey key = lb_key_index (lb_stage_key (stage, "student"), course->index), epochs = lb_key_derive (key, "epoch");
+  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key_derive (key, "parameters"));
+  double loss = 0;
+
+  lb_learner_start (learner, parameters, self->learning_rate);
+  for (gint64 epoch = 0; epoch < self->epochs; epoch++) {
+    if (epoch == self->epochs / 2 + 1 && self->decay != 1)
+      lb_learner_set_rate (learner, self->learning_rate * self->decay);
+    lb_learner_begin_epoch (learner, set, lb_key_index (epochs, (guint64)epoch));
+    while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
+      course->done++;
+      if (!lb_stage_check_finite (stage, "training loss", course->done, loss, "lower the learning-rate", error)
+          || !lb_stage_progress (stage, course->done, course->total, "loss", loss, error))
+        return NULL;
+    }
+  }
+  return g_steal_pointer (&parameters);
+}
+
+static void
+take_i64 (LbPacket *packet, const char *field, gint64 value)
+{
+  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
+
+  lb_tensor_i64 (tensor)[0] = value;
+  lb_packet_take (packet, field, tensor);
+}
+
+static LbPacket *
+model_packet (const LbNetwork *network, const LbLearningSet *set, LbTensor *parameters, guint index, double flops)
+{
+  LbPacket *packet = lb_packet_new ();
+  LbTensor *cost = lb_tensor_new (LB_F64, LB_SHAPE (1));
+
+  lb_packet_set (packet, "parameters", parameters);
+  lb_packet_set_text (packet, "architecture", lb_network_architecture (network));
+  lb_packet_set (packet, "mean", set->mean);
+  lb_packet_set (packet, "std", set->std);
+  take_i64 (packet, "index", index);
+  take_i64 (packet, "set_images", lb_tensor_dim (set->images, 0));
+  take_i64 (packet, "set_bytes", set_bytes (set));
+  lb_tensor_f64 (cost)[0] = flops;
+  lb_packet_take (packet, "training_flops", cost);
+  return packet;
+}
+
+/* Trains and sends all models of one architecture. */
+static gboolean
+train_architecture (LbStage *stage, const Trainer *self, const char *architecture, const LbLearningSet *set,
+                    const LbLearnerSettings *settings, Course *course, GError **error)
+{
+  LbCompute *compute = lb_stage_compute (stage);
+  LbTensor *images = set->images;
+  LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };
+  g_autoptr (LbNetwork) network = lb_network_new (architecture, size, lb_stage_dim (stage, "classes"), error);
+  g_autoptr (LbLearner) learner = NULL;
+
+  if (!network || !(learner = lb_learner_new (network, lb_tensor_dim (images, 0), settings, error)))
+    return FALSE;
+  if (course->total == 0)
+    course->total = (guint64)(g_strv_length (self->architectures) * self->repeats * self->epochs)
+                    * lb_learner_epoch_steps (learner);
+
+  for (gint64 i = 0; i < self->repeats; i++, course->index++) {
+    double before = lb_compute_flops (compute);
+    g_autoptr (LbTensor) parameters = train_student (stage, self, network, learner, set, course, error);
+    double flops = lb_compute_flops (compute) - before;
+
+    if (!parameters
+        || !lb_stage_push (stage, "model", model_packet (network, set, parameters, course->index, flops), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+trainer_run (LbStage *stage, gpointer data, GError **error)
+{
+  Trainer *self = data;
+  g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
+  LbLearningSet set;
+  LbLearnerSettings settings;
+  Course course = { 0 };
+
+  if (!packet || !set_open (&set, stage, packet, error)
+      || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error))
+    return FALSE;
+  for (guint a = 0; self->architectures[a]; a++)
+    if (!train_architecture (stage, self, self->architectures[a], &set, &settings, &course, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Checks that the architectures fit, and predicts what training them takes. */
+static gboolean
+trainer_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  Trainer *self = data;
+  LbImageSize size
+      = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
+  gint64 classes = lb_configure_dim (configure, "classes"), n = lb_configure_dim (configure, "n");
+  gboolean augmented = g_strcmp0 (lb_configure_input_schema (configure, "samples"), "augmented") == 0;
+  LbLearnerSettings settings;
+  double flops = 0, bytes = 0;
+
+  if (!self->architectures[0])
+    return lb_configure_property_error (configure, "architecture", error, "the list is empty; expected at least one");
+  if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1
+      || !make_settings (self, augmented ? self->views_per_image : 0, &settings, error))
+    return TRUE;
+  for (guint a = 0; self->architectures[a]; a++) {
+    g_autoptr (GError) reason = NULL;
+    g_autoptr (LbNetwork) network = lb_network_new (self->architectures[a], size, classes, &reason);
+    g_autoptr (LbLearner) learner = NULL;
+
+    if (!network)
+      return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
+    if (!self->architectures[1] && !lb_configure_set_dim (configure, "p", lb_network_n_parameters (network), error))
+      return FALSE;
+    /* The number of views that 0 stands for is known only when they arrive. */
+    if (n < 1 || (augmented && !self->views_per_image))
+      continue;
+    if (!(learner = lb_learner_new (network, n, &settings, error)))
+      return FALSE;
+    flops += (double)(self->repeats * self->epochs) * lb_learner_epoch_flops (learner);
+    bytes = MAX (bytes, (double)lb_learner_peak_bytes (learner, g_get_num_processors ()));
+  }
+  if (flops > 0)
+    lb_configure_cost (configure, flops, bytes);
+  return TRUE;
+}
+
+static const LbStageType trainer_type = {
+  .name = "trainer",
+  .summary = "Trains networks from scratch on a set: labelers and students alike",
+  .description
+  = "Trains `repeats` networks of each architecture by SGD and sends each as a model packet as soon as it is done. "
+    "The learning rate falls once, past half of the epochs, and the momentum starts again from zero there (the "
+    "protocol of dataset condensation, arXiv 2006.05929); the last epoch counts.\n\n"
+    "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "
+    "times dense-weight (LADD, arXiv 2409.16239). Start, order and views depend on the seed, the stage's "
+    "name and the student's number alone.",
+  .inputs = inputs,
+  .outputs = outputs,
+  .properties = properties,
+  .instance_size = sizeof (Trainer),
+  .configure = trainer_configure,
+  .run = trainer_run,
+};
+
+LB_DEFINE_PLUGIN ("trainer", "1.0", "LGPL-2.1-or-later", &trainer_type);

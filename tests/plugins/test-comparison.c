@@ -1,0 +1,122 @@
+/* The comparison stage. */
+#include "plugins/harness.h"
+
+#include <json-glib/json-glib.h>
+
+static LbPacket *
+metrics (const char *architecture, double accuracy, gint64 images, gint64 bytes, double flops)
+{
+  LbPacket *packet = lb_packet_new ();
+
+  take_f64 (packet, "accuracy", accuracy);
+  take_f64 (packet, "loss", 1);
+  take_i64 (packet, "images", 100);
+  lb_packet_take (packet, "confusion", lb_tensor_new (LB_I64, LB_SHAPE (2, 2)));
+  lb_packet_set_text (packet, "architecture", architecture);
+  take_i64 (packet, "index", 0);
+  take_i64 (packet, "set_images", images);
+  take_i64 (packet, "set_bytes", bytes);
+  take_f64 (packet, "training_flops", flops);
+  return packet;
+}
+
+static void
+feed (Harness *h, const char *source, LbPacket *packet)
+{
+  harness_feed (h, "metrics", source, "metrics", packet, 2);
+  lb_packet_unref (packet);
+}
+
+/* Random selection: two students at 50 and 60 %, and one of another architecture; distilled: two at 70 and 71 %. */
+static Harness *
+comparison (void)
+{
+  Harness *h = harness_new ("comparison");
+
+  feed (h, "random.metrics", metrics ("convnet-d3", 0.5, 10, 7880, 1e9));
+  feed (h, "random.metrics", metrics ("convnet-d3", 0.6, 10, 7880, 3e9));
+  feed (h, "random.metrics", metrics ("convnet-d2", 0.4, 10, 7880, 1e9));
+  feed (h, "distilled.metrics", metrics ("convnet-d3", 0.7, 10, 31400, 2e9));
+  feed (h, "distilled.metrics", metrics ("convnet-d3", 0.71, 10, 31400, 2e9));
+  harness_set (h, "title", "What it bought");
+  return h;
+}
+
+static void
+test_table (void)
+{
+  g_autoptr (Harness) h = comparison ();
+  g_auto (GStrv) lines = NULL;
+
+  harness_run_well (h);
+  lines = g_strsplit (h->report->str, "\n", -1);
+  g_assert_cmpstr (lines[0], ==, "What it bought");
+  g_assert_cmpstr (lines[1], ==,
+                   "  set        architecture        accuracy    gain  models  images    stored    training");
+  g_assert_cmpstr (lines[2], ==,
+                   "  random     convnet-d3    55.00 ± 7.07 %       -       2      10  7.70 KiB  2.00 GFLOP");
+  g_assert_cmpstr (lines[3], ==,
+                   "  random     convnet-d2           40.00 %       -       1      10  7.70 KiB  1.00 GFLOP");
+  g_assert_cmpstr (lines[4], ==,
+                   "  distilled  convnet-d3    70.50 ± 0.71 %  +15.50       2      10  30.7 KiB  2.00 GFLOP");
+  g_assert_true (g_strrstr (lines[5], "points over 'random'") != NULL);
+}
+
+static void
+test_json (void)
+{
+  g_autoptr (Harness) h = comparison ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autofree char *path = g_build_filename (h->directory, "stage.json", NULL);
+  JsonObject *row, *root;
+
+  harness_set (h, "baseline", "distilled");
+  harness_run_well (h);
+  g_assert_true (json_parser_load_from_file (parser, path, NULL));
+  root = json_node_get_object (json_parser_get_root (parser));
+  g_assert_cmpstr (json_object_get_string_member (root, "baseline"), ==, "distilled");
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (root, "rows")), ==, 3);
+  row = json_array_get_object_element (json_object_get_array_member (root, "rows"), 0);
+  g_assert_cmpstr (json_object_get_string_member (row, "set"), ==, "random");
+  g_assert_cmpfloat (fabs (json_object_get_double_member (row, "gain") + 0.155), <, 1e-12);
+  g_assert_cmpfloat (fabs (json_object_get_double_member (row, "std") - 0.1 / sqrt (2)), <, 1e-12);
+  g_assert_cmpint (json_object_get_int_member (row, "bytes"), ==, 7880);
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (row, "accuracies")), ==, 2);
+  row = json_array_get_object_element (json_object_get_array_member (root, "rows"), 1);
+  g_assert_true (json_object_get_null_member (row, "std"));
+  g_assert_true (json_object_get_null_member (row, "gain"));
+}
+
+static void
+test_names_can_be_given (void)
+{
+  g_autoptr (Harness) h = comparison (), wrong = comparison ();
+
+  harness_set (h, "names", "picked at random,DC");
+  harness_run_well (h);
+  g_assert_nonnull (strstr (h->report->str, "\n  DC                convnet-d3"));
+  harness_set (wrong, "names", "one");
+  harness_refuses (wrong, LB_ERROR_PIPELINE,
+                   "property 'names' has 1 names for 2 inputs; give one for each input, or leave it out");
+}
+
+static void
+test_refuses_an_unknown_baseline (void)
+{
+  g_autoptr (Harness) h = comparison ();
+
+  harness_set (h, "baseline", "randon");
+  harness_refuses (h, LB_ERROR_PIPELINE,
+                   "property 'baseline' is 'randon'; expected one of random, distilled; did you mean 'random'?");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/comparison/table", test_table);
+  g_test_add_func ("/comparison/json", test_json);
+  g_test_add_func ("/comparison/names-can-be-given", test_names_can_be_given);
+  g_test_add_func ("/comparison/refuses-an-unknown-baseline", test_refuses_an_unknown_baseline);
+  return g_test_run ();
+}

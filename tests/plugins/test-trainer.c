@@ -1,0 +1,172 @@
+/* The trainer stage. */
+#include "plugins/harness.h"
+
+static Harness *
+trainer (LbPacket *samples, const char *schema, const char *epochs)
+{
+  Harness *h = harness_new ("trainer");
+
+  harness_set (h, "architecture", "convnet-d2");
+  harness_set (h, "epochs", epochs);
+  harness_set (h, "batch", "8");
+  harness_feed (h, "samples", "set.samples", schema, samples, 2);
+  return h;
+}
+
+/* The toy set with four views of each image, labelled as the image. */
+static LbPacket *
+augmented (LbPacket *samples)
+{
+  LbPacket *packet = lb_packet_new ();
+  gint64 n = lb_tensor_size (lb_packet_get (samples, "labels"));
+  LbTensor *dense = lb_tensor_new (LB_F32, LB_SHAPE (n, 4, 2));
+
+  for (guint i = 0; i < lb_packet_n_fields (samples); i++)
+    lb_packet_set (packet, lb_packet_field_name (samples, i), lb_packet_field_tensor (samples, i));
+  for (gint64 row = 0; row < 4 * n; row++)
+    lb_tensor_f32 (dense)[2 * row + row / 4 % 2] = 1;
+  lb_packet_take (packet, "windows", lb_view_windows (8, 8, 2, 0.75));
+  lb_packet_take (packet, "dense_labels", dense);
+  return packet;
+}
+
+static void
+test_learns_a_separable_set (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1), test = toy_samples (50, 8, 2, 2);
+  g_autoptr (Harness) h = trainer (samples, "samples", "8"), scores = harness_new ("evaluator");
+  LbPacket *model;
+
+  harness_set (h, "repeats", "2");
+  harness_run_well (h);
+  g_assert_cmpuint (harness_n_outputs (h, "model"), ==, 2);
+  g_assert_cmpuint (h->steps, ==, 2 * 8 * 3); /* batches of 8, 8 and 4 */
+  g_assert_cmpfloat (h->last_value, <, h->first_value);
+  for (guint i = 0; i < 2; i++) {
+    model = harness_output (h, "model", i);
+    g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "index"))[0], ==, i);
+    g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "set_images"))[0], ==, 20);
+    g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "set_bytes"))[0], ==, 20 * 64 + 20 * 4);
+    g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0], >, 1e6);
+    harness_feed (scores, "model", "students.model", "model", model, 2);
+  }
+  g_assert_cmpfloat (fabs (2 * lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0] / h->configured->flops - 1),
+                     <, 1e-9);
+  g_assert_false (
+      same_bytes (lb_packet_get (model, "parameters"), lb_packet_get (harness_output (h, "model", 0), "parameters")));
+  harness_feed (scores, "samples", "test.samples", "samples", test, 2);
+  harness_run_well (scores);
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpfloat (g_array_index (scores->metrics, double, i), >, 0.95);
+}
+
+static void
+test_augmented_sets_train_on_views (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), more = augmented (samples);
+  g_autoptr (Harness) plain = trainer (samples, "samples", "3"), one = trainer (more, "augmented", "3");
+  g_autoptr (Harness) all = trainer (more, "augmented", "3");
+  double plain_flops, one_flops, all_flops;
+
+  harness_run_well (plain);
+  harness_run_well (one);
+  harness_set (all, "views-per-image", "0");
+  harness_run_well (all);
+  plain_flops = lb_tensor_f64 (lb_packet_get (harness_output (plain, "model", 0), "training_flops"))[0];
+  one_flops = lb_tensor_f64 (lb_packet_get (harness_output (one, "model", 0), "training_flops"))[0];
+  all_flops = lb_tensor_f64 (lb_packet_get (harness_output (all, "model", 0), "training_flops"))[0];
+  /* One view of each image doubles the work, all four make it five times as much. */
+  g_assert_cmpfloat (fabs (one_flops / plain_flops - 2), <, 0.1);
+  g_assert_cmpfloat (fabs (all_flops / plain_flops - 5), <, 0.4);
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (harness_output (one, "model", 0), "set_bytes"))[0], ==,
+                   8 * 64 + 8 * 4 + 4 * 4 * 4 + 8 * 4 * 2 * 4);
+}
+
+/* The rate falls once past half way: with a decay of 0 the second half changes nothing. */
+static void
+test_rate_falls_past_half_way (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
+  g_autoptr (Harness) four = trainer (samples, "samples", "4"), five = trainer (samples, "samples", "5");
+  g_autoptr (Harness) three = trainer (samples, "samples", "3");
+
+  harness_set (four, "learning-rate-decay", "0");
+  harness_set (five, "learning-rate-decay", "0");
+  harness_set (three, "learning-rate-decay", "1");
+  harness_run_well (four);
+  harness_run_well (five);
+  harness_run_well (three);
+  assert_same_tensor (lb_packet_get (harness_output (four, "model", 0), "parameters"),
+                      lb_packet_get (harness_output (five, "model", 0), "parameters"));
+  assert_same_tensor (lb_packet_get (harness_output (four, "model", 0), "parameters"),
+                      lb_packet_get (harness_output (three, "model", 0), "parameters"));
+}
+
+static void
+test_same_bits_at_any_thread_count (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1), more = augmented (samples);
+  g_autoptr (Harness) one = trainer (more, "augmented", "3");
+
+  harness_run_well (one);
+  for (guint threads = 2; threads <= 4; threads += 2) {
+    g_autoptr (Harness) several = trainer (more, "augmented", "3");
+
+    several->threads = threads;
+    harness_run_well (several);
+    assert_same_tensor (lb_packet_get (harness_output (one, "model", 0), "parameters"),
+                        lb_packet_get (harness_output (several, "model", 0), "parameters"));
+  }
+}
+
+static void
+test_stops_when_the_loss_explodes (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
+  g_autoptr (Harness) h = trainer (samples, "samples", "50");
+  g_autoptr (GError) error = NULL;
+
+  harness_set (h, "learning-rate", "1000");
+  harness_set (h, "weight-decay", "1");
+  g_assert_false (harness_run (h, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
+  g_assert_true (g_str_has_prefix (error->message, "training loss is "));
+  g_assert_true (g_str_has_suffix (error->message, "where a finite number was expected; lower the learning-rate"));
+  g_assert_cmpuint (h->steps, <, 150);
+}
+
+static void
+test_refuses_what_does_not_fit (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), more = augmented (samples), odd = toy_samples (8, 6, 2, 1);
+  g_autoptr (Harness) views = trainer (more, "augmented", "1"), size = trainer (odd, "samples", "1");
+  g_autoptr (Harness) label = NULL;
+  LbTensor *labels = lb_tensor_copy (lb_packet_get (samples, "labels"));
+  g_autoptr (LbPacket) wrong = packet_with (samples, "labels", labels);
+
+  harness_set (views, "views-per-image", "5");
+  harness_refuses (
+      views, LB_ERROR_PIPELINE,
+      "property 'views-per-image' is 5, but the set has 4 views of each image; ask for that many or fewer");
+  harness_refuses (
+      size, LB_ERROR_PIPELINE,
+      "property 'architecture': architecture 'convnet-d2' halves its images 2 times, so it takes sizes that are "
+      "multiples of 4 pixels (and grey 28 x 28, which is padded to 32 x 32 if that is one), but the images are 6 x 6; "
+      "choose another depth");
+  lb_tensor_i32 (labels)[3] = 2;
+  label = trainer (wrong, "samples", "1");
+  harness_refuses (label, LB_ERROR_INPUT, "set.samples: image 3 has label 2; expected 0 to 1, as there are 2 classes");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/trainer/learns-a-separable-set", test_learns_a_separable_set);
+  g_test_add_func ("/trainer/augmented-sets-train-on-views", test_augmented_sets_train_on_views);
+  g_test_add_func ("/trainer/rate-falls-past-half-way", test_rate_falls_past_half_way);
+  g_test_add_func ("/trainer/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
+  g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
+  g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
+  return g_test_run ();
+}
