@@ -76,7 +76,8 @@ LbNode *lb_relu_at (const char *here, LbNode *a);
 #define lb_tanh(a) lb_tanh_at (LB_HERE, a)
 #define lb_relu(a) lb_relu_at (LB_HERE, a)
 
-/* b where a > 0, else 0. Its gradient flows to b alone; the derivative of relu (x) is gate (x, g). */
+/* 0 where a <= 0, else b (so not-a-number goes through). Its gradient flows to b alone; the derivative of relu (x) is
+ * gate (x, g). */
 LbNode *lb_gate_at (const char *here, LbNode *a, LbNode *b);
 #define lb_gate(a, b) lb_gate_at (LB_HERE, a, b)
 

@@ -109,11 +109,13 @@ typedef struct {
 /* All ops but the leaves: code, symbol of the row. */
 #define LB_OPS(X)                                                                                                      \
   X (ADD, add)                                                                                                         \
-  X (SUB, sub) X (MUL, mul) X (DIV, div) X (AFFINE, affine) X (EXP, exp) X (LOG, log) X (SQRT, sqrt) X (TANH, tanh)    \
-      X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to) X (BROADCAST, broadcast)                   \
-          X (MATMUL, matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)                                   \
-              X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool)                 \
-                  X (BILINEAR, bilinear) X (BILINEAR_ADJOINT, bilinear_adjoint) X (INSTANCE_NORM, instance_norm)       \
+  X (SUB, sub)                                                                                                         \
+  X (MUL, mul)                                                                                                         \
+  X (DIV, div) X (AFFINE, affine) X (EXP, exp) X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (RELU, relu)               \
+      X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (MATMUL, matmul)               \
+          X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input) X (CONV2D_BY_WEIGHT, conv2d_by_weight)               \
+              X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool) X (BILINEAR, bilinear)                                 \
+                  X (BILINEAR_ADJOINT, bilinear_adjoint) X (INSTANCE_NORM, instance_norm)                              \
                       X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                                               \
                           X (INSTANCE_NORM_SECOND, instance_norm_second) X (LOG_SOFTMAX, log_softmax)                  \
                               X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)                \

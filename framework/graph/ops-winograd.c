@@ -4,7 +4,7 @@
 #include "graph/op.h"
 
 /* Tiles that a kernel transforms at a time; BLOCK of kernels/winograd.c. */
-#define BLOCK 64
+#define BLOCK 32
 
 gint64
 lb_winograd_tiles (gint64 height, gint64 width)

@@ -34,7 +34,8 @@ LbTensor *lb_program_result (LbProgram *program, LbNode *output);
 /* The value of a scalar output after a run. */
 double lb_program_scalar (LbProgram *program, LbNode *output);
 
-/* All inputs must be bound. Allocates nothing. */
+/* All inputs must be bound. Allocates nothing after the first run. One program runs once at a time; several programs
+ * may run at the same time. */
 void lb_program_run (LbProgram *program, LbCompute *compute);
 
 /* Floating-point operations of one run, counting convolutions as direct ones. */

@@ -206,6 +206,33 @@ test_trivial_outputs (void)
   g_assert_cmpfloat (lb_tensor_f32 (lb_program_result (program, gradient))[1], ==, 0);
 }
 
+/* What goes wrong inside a network must show in its loss. */
+static void
+test_not_a_number (void)
+{
+  g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
+  LbNode *x = lb_input (graph, "x", LB_SHAPE (3)), *relu = lb_relu (x), *gradient;
+  lb_gradients (lb_sum (relu), &x, 1, &gradient);
+  LbNode *gated = lb_gate (lb_constant (graph, 1, LB_SHAPE (3)), x);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbProgram) program = lb_compile (graph, ((LbNode *[]){ relu, gated, gradient }), 3, &error);
+  g_assert_no_error (error);
+  g_autoptr (LbTensor) tx = lb_tensor_new (LB_F32, LB_SHAPE (3));
+  lb_tensor_f32 (tx)[0] = NAN;
+  lb_tensor_f32 (tx)[1] = -2;
+  lb_tensor_f32 (tx)[2] = 2;
+  lb_program_bind (program, x, tx);
+  g_autoptr (LbPool) pool = lb_pool_new (1);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  lb_program_run (program, compute);
+  const float *y = lb_tensor_f32 (lb_program_result (program, relu));
+  g_assert_true (isnan (y[0]));
+  g_assert_true (y[1] == 0 && y[2] == 2);
+  g_assert_true (isnan (lb_tensor_f32 (lb_program_result (program, gated))[0]));
+  g_assert_cmpfloat (lb_tensor_f32 (lb_program_result (program, gradient))[1], ==, 0);
+  g_assert_cmpfloat (lb_tensor_f32 (lb_program_result (program, gradient))[2], ==, 1);
+}
+
 static void
 test_mistake (void)
 {
@@ -262,6 +289,7 @@ main (int argc, char **argv)
   g_test_add_func ("/program/carries-state", test_carry);
   g_test_add_func ("/program/overwrites-only-what-is-dead", test_overwriting);
   g_test_add_func ("/program/trivial-outputs", test_trivial_outputs);
+  g_test_add_func ("/program/not-a-number-goes-through", test_not_a_number);
   g_test_add_func ("/program/mistake-names-op-shapes-and-place", test_mistake);
   g_test_add_func ("/program/blocks-do-not-overlap", test_storage);
   g_test_add_func ("/program/says-which-arithmetic", test_description);

@@ -111,7 +111,8 @@ BINARY (add, x + y)
 BINARY (sub, x - y)
 BINARY (mul, x *y)
 BINARY (div, x / y)
-BINARY (gate, x > 0 ? y : 0)
+/* Not a number goes through, so that it is seen in the loss. */
+BINARY (gate, x <= 0 ? 0 : y)
 
 #define UNARY(name, expression)                                                                                        \
   void KERNEL (name) (const LbCall *call)                                                                              \
@@ -130,7 +131,7 @@ UNARY (exp, sizeof (real) == 4 ? (real)expf ((float)x) : (real)exp ((double)x))
 UNARY (log, sizeof (real) == 4 ? (real)logf ((float)x) : (real)log ((double)x))
 UNARY (tanh, sizeof (real) == 4 ? (real)tanhf ((float)x) : (real)tanh ((double)x))
 UNARY (sqrt, sizeof (real) == 4 ? (real)sqrtf ((float)x) : (real)sqrt ((double)x))
-UNARY (relu, x > 0 ? x : 0)
+UNARY (relu, x < 0 ? 0 : x)
 
 void
 KERNEL (affine) (const LbCall *call)

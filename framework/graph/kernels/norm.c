@@ -8,8 +8,8 @@
 /* Vectors of a strip: enough independent sums to hide the latency of an addition. */
 #define STRIP 4
 
-/* Sums over pixels of up to three terms for each channel, in one pass. TERMS is a block that may use x, y, z (pixels of the
- * images X, Y, Z) and p, q (the channel's P, Q) and adds to s0, s1, s2, which end in S0, S1, S2. */
+/* Sums over pixels of up to three terms for each channel, in one pass. TERMS is a block that may use x, y, z (pixels of
+ * the images X, Y, Z) and p, q (the channel's P, Q) and adds to s0, s1, s2, which end in S0, S1, S2. */
 #define SUM_CHANNELS(TERMS)                                                                                            \
   do {                                                                                                                 \
     gint64 k = 0;                                                                                                      \

@@ -13,7 +13,7 @@
 #define POINTS LB_WINOGRAD_POINTS
 
 /* Tiles of a block; op.h's scratch sizes count on it. */
-#define BLOCK 64
+#define BLOCK 32
 
 /* ---- One-dimensional transforms of vectors at d[0], d[s], d[2 s], ... ---- */
 
