@@ -1,0 +1,190 @@
+/* Limbeck's side of compare.py: one workload, measured when asked.
+ *
+ *   bench-matching WORKLOAD THREADS          WORKLOAD: train (forward and backward of 256 images) or match-IPC
+ *
+ * Each line on standard input holds a number of repetitions; each answer is a line of the milliseconds they took. At
+ * the end of input the program prints the workload's value (so that both sides are seen to compute the same) and its
+ * peak memory in bytes. Inputs are those of tests/golden.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "golden/numbers.h"
+
+#define CLASSES   10
+#define BATCH     256
+#define N_TENSORS 14
+
+/* The loss of a batch and its gradients: of all parameters to train, of the weights (tensors of two dimensions and
+ * more) to match, as the distance skips the others. */
+typedef struct {
+  LbGraph *graph;
+  LbNode *parameters[N_TENSORS], *images, *targets, *loss, *gradients[N_TENSORS];
+  guint n_gradients;
+} Batch;
+
+typedef struct {
+  LbNetwork *network;
+  LbTensor *parameters; /* f32 [p] */
+  gboolean matching;
+  Batch real, synthetic;
+  LbProgram *first, *second; /* on the real batch; on the synthetic one when matching */
+  LbNode *value;
+} Workload;
+
+static void
+batch_build (Workload *w, Batch *batch, gint64 count)
+{
+  LbNode *wanted[N_TENSORS];
+  batch->graph = lb_graph_new (LB_F32);
+  batch->images = lb_batch_input (batch->graph, "images", LB_SHAPE (count, 28, 28, 1));
+  batch->targets = lb_batch_input (batch->graph, "targets", LB_SHAPE (count, CLASSES));
+  lb_network_inputs (w->network, batch->graph, "", batch->parameters);
+  batch->loss = lb_cross_entropy (lb_network_apply (w->network, batch->parameters, batch->images), batch->targets);
+  for (guint k = 0; k < N_TENSORS; k++)
+    if (!w->matching || lb_network_tensor_shape (w->network, k).rank > 1)
+      wanted[batch->n_gradients++] = batch->parameters[k];
+  lb_gradients (batch->loss, wanted, batch->n_gradients, batch->gradients);
+}
+
+/* Labels are all of class 0 when matching, in turn when training. */
+static void
+batch_bind (Workload *w, Batch *batch, LbProgram *program, guint stream)
+{
+  g_autoptr (LbTensor) images = numbers (LB_F32, stream, lb_node_shape (batch->images), 0, 2);
+  g_autoptr (LbTensor) targets = lb_tensor_new (LB_F32, lb_node_shape (batch->targets));
+  for (gint64 i = 0; i < lb_tensor_dim (targets, 0); i++)
+    set_element (targets, i * CLASSES + (w->matching ? 0 : i % CLASSES), 1);
+  lb_program_bind (program, batch->images, images);
+  lb_program_bind (program, batch->targets, targets);
+  lb_network_bind (w->network, program, batch->parameters, w->parameters);
+}
+
+/* Distance "ours" of gradient matching between two gradients of one layer's weight. */
+static LbNode *
+layer_distance (LbNode *a, LbNode *b)
+{
+  gint64 rows = lb_node_dim (a, 0);
+  LbShape matrix = LB_SHAPE (rows, lb_shape_size (lb_node_shape (a)) / rows), column = LB_SHAPE (rows, 1);
+  a = lb_reshape (a, matrix);
+  b = lb_reshape (b, matrix);
+  LbNode *norms = lb_mul (lb_sqrt (lb_sum_to (lb_mul (a, a), column)), lb_sqrt (lb_sum_to (lb_mul (b, b), column)));
+  LbNode *cosine = lb_div (lb_sum_to (lb_mul (a, b), column), lb_affine (norms, 1, 1e-6));
+  return lb_sum (lb_affine (cosine, -1, 1));
+}
+
+/* The loss, or the gradients alone that the second program reads. */
+static gboolean
+build_first (Workload *w, GError **error)
+{
+  LbNode *outputs[N_TENSORS + 1];
+  guint n = w->real.n_gradients;
+  memcpy (outputs, w->real.gradients, n * sizeof *outputs);
+  if (!w->matching)
+    outputs[n++] = w->value = w->real.loss;
+  w->first = lb_compile (w->real.graph, outputs, n, error);
+  if (w->first == NULL)
+    return FALSE;
+  batch_bind (w, &w->real, w->first, REAL);
+  return TRUE;
+}
+
+/* The distance to the gradients of the first program, and its gradient with respect to the synthetic images. */
+static gboolean
+build_second (Workload *w, GError **error)
+{
+  LbNode *given[N_TENSORS], *outputs[2];
+  guint n = w->synthetic.n_gradients;
+  w->value = lb_constant (w->synthetic.graph, 0, LB_SCALAR);
+  for (guint k = 0; k < n; k++) {
+    given[k] = lb_input (w->synthetic.graph, "given", lb_node_shape (w->real.gradients[k]));
+    w->value = lb_add (w->value, layer_distance (given[k], w->synthetic.gradients[k]));
+  }
+  outputs[0] = w->value;
+  lb_gradients (w->value, &w->synthetic.images, 1, &outputs[1]);
+  w->second = lb_compile (w->synthetic.graph, outputs, 2, error);
+  if (w->second == NULL)
+    return FALSE;
+  batch_bind (w, &w->synthetic, w->second, SYNTHETIC);
+  for (guint k = 0; k < n; k++)
+    lb_program_bind (w->second, given[k], lb_program_result (w->first, w->real.gradients[k]));
+  return TRUE;
+}
+
+/* @ipc of 0: training. */
+static gboolean
+build (Workload *w, guint ipc, GError **error)
+{
+  w->matching = ipc > 0;
+  w->network = lb_network_new ("convnet-d3", (LbImageSize){ 1, 28, 28 }, CLASSES, error);
+  if (w->network == NULL)
+    return FALSE;
+  w->parameters = lb_tensor_new (LB_F32, LB_SHAPE (lb_network_n_parameters (w->network)));
+  gint64 first = 0;
+  for (guint k = 0; k < N_TENSORS; k++) {
+    g_autoptr (LbTensor) tensor = convnet_parameter (LB_F32, k, lb_network_tensor_shape (w->network, k));
+    memcpy (lb_tensor_f32 (w->parameters) + first, lb_tensor_f32 (tensor), lb_tensor_bytes (tensor));
+    first += lb_tensor_size (tensor);
+  }
+  batch_build (w, &w->real, BATCH);
+  if (!build_first (w, error))
+    return FALSE;
+  if (!w->matching)
+    return TRUE;
+  batch_build (w, &w->synthetic, ipc);
+  return build_second (w, error);
+}
+
+static void
+workload_clear (Workload *w)
+{
+  g_clear_pointer (&w->second, lb_program_free);
+  g_clear_pointer (&w->first, lb_program_free);
+  g_clear_pointer (&w->synthetic.graph, lb_graph_unref);
+  g_clear_pointer (&w->real.graph, lb_graph_unref);
+  g_clear_pointer (&w->parameters, lb_tensor_unref);
+  g_clear_pointer (&w->network, lb_network_free);
+}
+
+static void
+measure (Workload *w, LbCompute *compute)
+{
+  char line[32];
+  while (fgets (line, sizeof line, stdin) != NULL) {
+    for (gint64 n = g_ascii_strtoll (line, NULL, 10); n > 0; n--) {
+      gint64 start = g_get_monotonic_time ();
+      lb_program_run (w->first, compute);
+      if (w->matching)
+        lb_program_run (w->second, compute);
+      printf ("%.3f ", (g_get_monotonic_time () - start) / 1e3);
+    }
+    printf ("\n");
+    fflush (stdout);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  if (argc != 3 || !(g_str_equal (argv[1], "train") || g_str_has_prefix (argv[1], "match-"))) {
+    fprintf (stderr, "usage: bench-matching train|match-IPC THREADS\n");
+    return 2;
+  }
+  g_autoptr (GError) error = NULL;
+  guint ipc = g_str_equal (argv[1], "train") ? 0 : atoi (argv[1] + strlen ("match-"));
+  Workload w = { NULL };
+  if (!build (&w, ipc, &error)) {
+    fprintf (stderr, "bench-matching: %s\n", error->message);
+    return 1;
+  }
+  g_autoptr (LbPool) pool = lb_pool_new (atoi (argv[2]));
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  measure (&w, compute);
+  struct rusage usage;
+  getrusage (RUSAGE_SELF, &usage);
+  printf ("%.9g %ld\n%s\n", lb_program_scalar (w.matching ? w.second : w.first, w.value), usage.ru_maxrss * 1024L,
+          lb_arithmetic_description ());
+  workload_clear (&w);
+  return 0;
+}

@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""Writes the golden values that test-golden.c checks the tensor engine against, computed independently by PyTorch.
+
+    /usr/bin/python3 tests/golden/make-golden.py        (Debian: python3-torch, python3-numpy)
+
+writes convnet.npz, matching.npz and operations.npz beside this file, all in double precision. The tests need the files
+only, not PyTorch.
+
+Inputs are not stored. Both sides make them from one formula, in unsigned 32-bit arithmetic that wraps around. Element i
+(from 0, row-major) of the number stream s is
+
+    h = i * 0x9E3779B1 + s * 0x85EBCA77 + 1
+    h = (h ^ (h >> 15)) * 0x2C1B3C6D
+    h = (h ^ (h >> 12)) * 0x297A2D39
+    h = h ^ (h >> 15)
+    u = (h >> 16) / 2^15 - 1                             in [-1, 1)
+
+and a tensor's element is offset + scale * u. Offsets and scales are such that every element is a whole multiple of 2^-20
+and small: float and double hold the same number.
+
+The order of elements is the C one: images [n, h, w, c], convolution weights [out, kernel_h, kernel_w, in], weights of the
+linear layer [classes, h * w * c] with features in the order h, w, c. PyTorch's tensors are permuted from and to it.
+
+ConvNet-D3 of width 128 for 28 x 28 grey images and 10 classes has 14 parameter tensors, made of the streams 0 to 13:
+
+    index                      tensor of a block                   offset, scale
+    0, 4, 8                    convolution weight                  0, 1/4 (first), 1/32 (others)
+    1, 5, 9                    convolution bias                    0, 1/8
+    2, 6, 10                   norm scale                          1, 1/4
+    3, 7, 11                   norm offset                         0, 1/8
+    12, 13                     linear weight, linear bias          0, 1/32; 0, 1/8
+"""
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+CLASSES = 10
+WIDTH = 128
+SHAPES = [(WIDTH, 3, 3, 1), (WIDTH,), (WIDTH,), (WIDTH,)] + 2 * [(WIDTH, 3, 3, WIDTH), (WIDTH,), (WIDTH,), (WIDTH,)] \
+    + [(CLASSES, 4 * 4 * WIDTH), (CLASSES,)]
+SCALES = [1 / 4, 1 / 8, 1 / 4, 1 / 8] + 2 * [1 / 32, 1 / 8, 1 / 4, 1 / 8] + [1 / 32, 1 / 8]
+OFFSETS = 3 * [0, 0, 1, 0] + [0, 0]
+
+# Streams of everything that is not a parameter tensor.
+IMAGES, REAL, SYNTHETIC, PICTURE, VECTOR, GRADIENT, MAPS, WEIGHTS, DIRECTION, SCORES, TARGETS = range(100, 111)
+
+KEPT = 32  # leading elements stored of a parameter's gradient
+
+
+def numbers(stream, shape, offset=0.0, scale=1.0):
+    """The tensor of the formula above, in the C order."""
+    i = np.arange(int(np.prod(shape)), dtype=np.uint32)
+    h = i * np.uint32(0x9E3779B1) + np.uint32(stream * 0x85EBCA77 + 1 & 0xFFFFFFFF)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
+    h = (h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39)
+    h = h ^ (h >> np.uint32(15))
+    u = (h >> np.uint32(16)).astype(np.float64) / 2 ** 15 - 1
+    return torch.from_numpy(offset + scale * u).reshape(shape)
+
+
+def channels_first(x):
+    """[n, h, w, c] as [n, c, h, w]; for weights [out, kh, kw, in] as [out, in, kh, kw]."""
+    # With one channel contiguous() would keep strides that PyTorch takes for channels last, its slower layout.
+    return x.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+
+
+def channels_last(x):
+    return x.permute(0, 2, 3, 1).contiguous()
+
+
+def to_torch(k, x):
+    """Parameter tensor @k from the C order to PyTorch's."""
+    if x.dim() == 4:
+        return channels_first(x)
+    if x.dim() == 2:
+        return channels_first(x.reshape(CLASSES, 4, 4, WIDTH)).reshape(CLASSES, -1)
+    return x
+
+
+def to_c(k, x):
+    """Parameter tensor @k from PyTorch's order to the C one."""
+    if x.dim() == 4:
+        return channels_last(x)
+    if x.dim() == 2:
+        return channels_last(x.reshape(CLASSES, WIDTH, 4, 4)).reshape(CLASSES, -1)
+    return x
+
+
+def parameters():
+    return [to_torch(k, numbers(k, shape, OFFSETS[k], SCALES[k])).requires_grad_(True)
+            for k, shape in enumerate(SHAPES)]
+
+
+def convnet(p, x, activation):
+    for block in range(3):
+        weight, bias, scale, offset = p[4 * block:4 * block + 4]
+        x = F.conv2d(x, weight, bias, padding=3 if block == 0 else 1)
+        x = F.avg_pool2d(activation(F.instance_norm(x, weight=scale, bias=offset, eps=1e-5)), 2)
+    return F.linear(x.reshape(x.shape[0], -1), p[12], p[13])
+
+
+def images(stream, count):
+    return channels_first(numbers(stream, (count, 28, 28, 1), 0, 2))
+
+
+def summary(k, gradient):
+    """What is stored of a large gradient: L2 norm, sum and the first elements in the C order."""
+    g = to_c(k, gradient.detach()).reshape(-1)
+    first = torch.zeros(KEPT, dtype=torch.float64)
+    first[:min(KEPT, g.numel())] = g[:KEPT]
+    return torch.cat([torch.stack([g.norm(), g.sum()]), first])
+
+
+def network_values(activation):
+    """A batch of 4 through the network: scores, loss and the gradient of every parameter."""
+    p = parameters()
+    scores = convnet(p, images(IMAGES, 4), activation)
+    loss = F.cross_entropy(scores, torch.tensor([1, 4, 7, 0]))
+    gradients = torch.autograd.grad(loss, p)
+    return {'scores': scores, 'loss': loss,
+            'gradients': torch.stack([summary(k, g) for k, g in enumerate(gradients)])}
+
+
+def layer_distance(real, synthetic):
+    """Distance "ours" of gradient matching (Zhao, Mopuri, Bilen, arXiv 2006.05929), one layer's weight."""
+    a, b = (g.reshape(g.shape[0], -1) for g in (real, synthetic))
+    return (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
+
+
+def matching_values(activation):
+    """One matching step of class 3: 8 real images, 2 synthetic ones; the gradient is that of the synthetic images."""
+    p = parameters()
+    x = images(SYNTHETIC, 2).requires_grad_(True)
+    real = torch.autograd.grad(F.cross_entropy(convnet(p, images(REAL, 8), activation), torch.full((8,), 3)), p)
+    synthetic = torch.autograd.grad(F.cross_entropy(convnet(p, x, activation), torch.full((2,), 3)), p,
+                                    create_graph=True)
+    layers = torch.stack([layer_distance(real[k], synthetic[k]) for k in (0, 4, 8, 12)])
+    distance = layers.sum()
+    gradient, = torch.autograd.grad(distance, x)
+    return {'distance': distance, 'layers': layers, 'gradient': gradient}
+
+
+def crop_values():
+    """Windows (x, y, width, height) of a 12 x 10 picture with 2 channels, each resized to 12 x 10."""
+    windows = torch.tensor([[0, 0, 10, 12], [2, 3, 6, 7], [0, 5, 5, 7], [7, 0, 3, 4], [4, 6, 1, 1], [9, 0, 1, 12]])
+    picture = channels_first(numbers(PICTURE, (1, 12, 10, 2)))
+    views = [F.interpolate(picture[:, :, y:y + h, x:x + w], size=(12, 10), mode='bilinear', align_corners=False)
+             for x, y, w, h in windows.tolist()]
+    return {'windows': windows.double(), 'views': channels_last(torch.cat(views))}
+
+
+def sgd_values():
+    """Three steps on 5 numbers, momentum 0.9, weight decay 0.0005, rate 0.1; the gradient of step s is row s."""
+    p = numbers(VECTOR, (5,)).requires_grad_(True)
+    optimiser = torch.optim.SGD([p], lr=0.1, momentum=0.9, weight_decay=0.0005)
+    steps = []
+    for gradient in numbers(GRADIENT, (3, 5)):
+        p.grad = gradient.clone()
+        optimiser.step()
+        steps.append(p.detach().clone())
+    return {'sgd': torch.stack(steps)}
+
+
+def norm_values():
+    """Instance norm y of x; g = d sum(a y) / dx; and d sum(b g) / dx, which takes the second derivative."""
+    x = channels_first(numbers(MAPS, (2, 3, 4, 3))).requires_grad_(True)
+    a = channels_first(numbers(WEIGHTS, (2, 3, 4, 3)))
+    b = channels_first(numbers(DIRECTION, (2, 3, 4, 3)))
+    y = F.instance_norm(x, eps=1e-5)
+    first, = torch.autograd.grad((a * y).sum(), x, create_graph=True)
+    second, = torch.autograd.grad((b * first).sum(), x)
+    return {'norm': channels_last(y), 'norm_first': channels_last(first), 'norm_second': channels_last(second)}
+
+
+def soft_label_values():
+    """Mean cross-entropy of 5 rows of 7 scores with soft labels (positive numbers, divided by their row's sum)."""
+    scores = numbers(SCORES, (5, 7), 0, 4).requires_grad_(True)
+    targets = numbers(TARGETS, (5, 7), 1.25, 1)
+    targets = targets / targets.sum(1, keepdim=True)
+    loss = F.cross_entropy(scores, targets)
+    gradient, = torch.autograd.grad(loss, scores)
+    return {'log_softmax': F.log_softmax(scores, 1), 'soft_loss': loss, 'soft_gradient': gradient}
+
+
+def write(name, values):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    np.savez(path, **{k: v.detach().numpy() for k, v in values.items()})
+    print(path, os.path.getsize(path), 'bytes')
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    for name, values in ('convnet.npz', network_values), ('matching.npz', matching_values):
+        write(name, {activation.__name__ + '_' + key: value
+                     for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
+    write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
+
+
+if __name__ == '__main__':
+    main()
