@@ -30,5 +30,5 @@ lb_activity_seconds (const LbActivity *activity, gint64 now)
   if (activity->started == 0)
     return 0;
   gint64 end = activity->ended != 0 ? activity->ended : now;
-  return (double)MAX (end - activity->started, 0) / G_USEC_PER_SEC;
+  return (double)MAX (end - activity->started - activity->waited, 0) / G_USEC_PER_SEC;
 }

@@ -6,7 +6,7 @@
 G_BEGIN_DECLS
 
 typedef enum {
-  LB_ACTIVITY_WAITING, /* for its first packet */
+  LB_ACTIVITY_WAITING, /* for a packet to come or to be taken */
   LB_ACTIVITY_RUNNING,
   LB_ACTIVITY_DONE,
   LB_ACTIVITY_STOPPED, /* because the run was stopped or another stage failed */
@@ -17,7 +17,8 @@ typedef enum {
 typedef struct {
   const char *name; /* of the stage */
   LbActivityState state;
-  gint64 started, ended; /* first work and end; 0 until then */
+  gint64 started, ended; /* 0 until then */
+  gint64 waited;         /* microseconds between them that it was blocked on its links */
   guint64 done, total;   /* steps; @total 0 until the stage tells */
   gint64 rate_time;      /* when @rate_done steps were done: the rate is counted from there */
   guint64 rate_done;
@@ -33,7 +34,7 @@ void lb_activity_report (LbActivity *activity, guint64 done, guint64 total, cons
 /* Steps per second, 0 when not known yet. */
 double lb_activity_rate (const LbActivity *activity, gint64 now);
 
-/* Seconds of work so far, or in all. */
+/* Seconds of work so far, or in all; waiting does not count. */
 double lb_activity_seconds (const LbActivity *activity, gint64 now);
 
 G_END_DECLS

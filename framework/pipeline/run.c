@@ -46,7 +46,6 @@ struct _LbRun {
   GPtrArray *failures; /* GError*, in the order they happened */
   GError *stop;        /* what stopped a stage when nothing else explains it */
   gint64 started, ended;
-  gint64 sampled; /* when activities were last looked at */
 };
 
 static void
@@ -61,21 +60,11 @@ metric_free (gpointer data)
 /* ---- What stages tell ---- */
 
 static void
-start_work (StageRun *stage, gint64 now)
-{
-  if (stage->activity.state != LB_ACTIVITY_WAITING)
-    return;
-  stage->activity.state = LB_ACTIVITY_RUNNING;
-  stage->activity.started = now;
-}
-
-static void
 on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const char *what, double value)
 {
   StageRun *stage = data;
   gint64 now = g_get_monotonic_time ();
   g_mutex_lock (&stage->run->lock);
-  start_work (stage, now);
   lb_activity_report (&stage->activity, done, total, what, value, now);
   g_mutex_unlock (&stage->run->lock);
 }
@@ -257,7 +246,9 @@ static void
 note_end (StageRun *stage, GError *error)
 {
   LbRun *run = stage->run;
+  gboolean is_waiting;
   stage->activity.ended = g_get_monotonic_time ();
+  stage->activity.waited = lb_stage_waited (stage->stage, stage->activity.ended, &is_waiting);
   if (error == NULL) {
     stage->activity.state = LB_ACTIVITY_DONE;
   } else if (g_error_matches (error, LB_ERROR, LB_ERROR_CANCELLED)) {
@@ -309,6 +300,7 @@ start_stages (LbRun *run)
   for (guint i = 0; i < run->n_stages; i++) {
     StageRun *stage = &run->stages[i];
     GError *error = NULL;
+    stage->activity.started = run->started;
     stage->thread = g_thread_try_new (stage->activity.name, stage_thread, stage, &error);
     if (stage->thread == NULL) {
       GError *failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM, "its thread cannot be started: %s; free some memory",
@@ -321,17 +313,7 @@ start_stages (LbRun *run)
 
 /* ---- Waiting ---- */
 
-/* A stage works from its first packet on; what it waited before is its sources' time. */
-static gboolean
-has_input (const StageRun *stage)
-{
-  for (guint i = 0; i < stage->inputs->len; i++)
-    if (lb_link_packets (g_array_index (stage->inputs, LbStageLink, i).link) > 0)
-      return TRUE;
-  return stage->inputs->len == 0;
-}
-
-/* Copies all activities for showing, and notes which stages have begun. */
+/* Copies all activities for showing. */
 static LbActivity *
 sample (LbRun *run, gint64 now)
 {
@@ -339,13 +321,13 @@ sample (LbRun *run, gint64 now)
   g_mutex_lock (&run->lock);
   for (guint i = 0; i < run->n_stages; i++) {
     StageRun *stage = &run->stages[i];
-    if (stage->activity.started == 0 && stage->activity.ended == 0 && has_input (stage))
-      start_work (stage, now);
-    else if (stage->activity.started == 0 && stage->activity.ended != 0)
-      stage->activity.started = CLAMP (run->sampled, run->started, stage->activity.ended);
+    if (stage->activity.ended == 0) {
+      gboolean is_waiting;
+      stage->activity.waited = lb_stage_waited (stage->stage, now, &is_waiting);
+      stage->activity.state = is_waiting ? LB_ACTIVITY_WAITING : LB_ACTIVITY_RUNNING;
+    }
     activities[i] = stage->activity;
   }
-  run->sampled = now;
   g_mutex_unlock (&run->lock);
   return activities;
 }

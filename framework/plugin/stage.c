@@ -36,8 +36,9 @@ struct _LbStage {
   guint n_outputs;
   LbStageListener listener;
   gpointer listener_data;
-  GMutex lock; /* bytes_out */
+  GMutex lock; /* what follows: read by others while the stage runs */
   guint64 bytes_out;
+  gint64 waited, waiting_since; /* microseconds blocked so far; when the present wait began, 0 for none */
 };
 
 /* ---- Life ---- */
@@ -197,6 +198,42 @@ find_input (LbStage *stage, const char *port, GError **error)
   return NULL;
 }
 
+static void
+begin_wait (LbStage *stage)
+{
+  g_mutex_lock (&stage->lock);
+  stage->waiting_since = g_get_monotonic_time ();
+  g_mutex_unlock (&stage->lock);
+}
+
+static void
+end_wait (LbStage *stage)
+{
+  g_mutex_lock (&stage->lock);
+  stage->waited += g_get_monotonic_time () - stage->waiting_since;
+  stage->waiting_since = 0;
+  g_mutex_unlock (&stage->lock);
+}
+
+gint64
+lb_stage_waited (LbStage *stage, gint64 now, gboolean *is_waiting)
+{
+  g_mutex_lock (&stage->lock);
+  gint64 waited = stage->waited + (stage->waiting_since != 0 ? MAX (now - stage->waiting_since, 0) : 0);
+  *is_waiting = stage->waiting_since != 0;
+  g_mutex_unlock (&stage->lock);
+  return waited;
+}
+
+static gboolean
+pull_link (LbStage *stage, LbLink *link, LbPacket **packet, GError **error)
+{
+  begin_wait (stage);
+  gboolean pulled = lb_link_pull (link, packet, error);
+  end_wait (stage);
+  return pulled;
+}
+
 gboolean
 lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **error)
 {
@@ -206,7 +243,7 @@ lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **err
   if (input == NULL)
     return FALSE;
   for (; input->current < input->links->len; input->current++) {
-    if (!lb_link_pull (g_ptr_array_index (input->links, input->current), packet, error))
+    if (!pull_link (stage, g_ptr_array_index (input->links, input->current), packet, error))
       return FALSE;
     if (*packet != NULL)
       return TRUE;
@@ -224,7 +261,7 @@ lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **pac
     return FALSE;
   if (index >= input->links->len)
     return TRUE;
-  return lb_link_pull (g_ptr_array_index (input->links, index), packet, error);
+  return pull_link (stage, g_ptr_array_index (input->links, index), packet, error);
 }
 
 guint
@@ -297,10 +334,12 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
   stage->bytes_out += lb_packet_bytes (owned);
   g_mutex_unlock (&stage->lock);
 
-  for (guint i = 0; i < stage->outputs[index]->len; i++)
-    if (!lb_link_push (g_ptr_array_index (stage->outputs[index], i), owned, error))
-      return FALSE;
-  return TRUE;
+  gboolean pushed = TRUE;
+  begin_wait (stage);
+  for (guint i = 0; pushed && i < stage->outputs[index]->len; i++)
+    pushed = lb_link_push (g_ptr_array_index (stage->outputs[index], i), owned, error);
+  end_wait (stage);
+  return pushed;
 }
 
 /* ---- Telling ---- */
