@@ -98,6 +98,30 @@ set_properties (const LbPlan *plan, LbPlanStage *stage, LbProblems *problems)
     if (!set_property (plan, stage, stage->written->properties->pdata[i], problems))
       stage->broken = TRUE;
   tell_missing_properties (stage, problems);
+  lb_properties_complete (type, stage->self, stage->written->name);
+}
+
+/* Results of two stages under one name would be the results of whichever came last. */
+static void
+find_shared_results (LbPlan *plan, LbProblems *problems)
+{
+  g_autoptr (GHashTable) owners = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; i < plan->n_stages; i++) {
+    LbPlanStage *stage = &plan->stages[i];
+    const LbProperty *row = stage->entry != NULL ? stage->entry->type->properties : NULL;
+    for (; row != NULL && row->name != NULL && !stage->broken; row++) {
+      if (row->kind != LB_PROPERTY_RESULT)
+        continue;
+      char *name = G_STRUCT_MEMBER (char *, stage->self, row->offset);
+      const LbPlanStage *owner = g_hash_table_lookup (owners, name);
+      if (owner == NULL)
+        g_hash_table_insert (owners, name, stage);
+      else
+        lb_problems_add (problems, stage->written->place, LB_ERROR_PIPELINE,
+                         "stage '%s': writes '%s', as stage '%s' does; give one of them another '%s'",
+                         stage->written->name, name, owner->written->name, row->name);
+    }
+  }
 }
 
 /* ---- Types ---- */
@@ -149,6 +173,7 @@ lb_plan_configure (LbPlan *plan, LbProblems *problems)
   for (guint i = 0; i < plan->n_stages; i++)
     if (plan->stages[i].entry != NULL)
       set_properties (plan, &plan->stages[i], problems);
+  find_shared_results (plan, problems);
   for (guint i = 0; i < plan->n_ordered; i++)
     configure_stage (plan, &plan->stages[plan->order[i]], problems);
 }

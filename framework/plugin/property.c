@@ -100,6 +100,8 @@ lb_property_type_text (const LbProperty *property)
     return g_strdup ("text");
   case LB_PROPERTY_PATH:
     return g_strdup ("path");
+  case LB_PROPERTY_RESULT:
+    return g_strdup ("file name in the output directory ('*' is the stage's name)");
   case LB_PROPERTY_CHOICE:
     choices = g_strjoinv (", ", (char **)property->choices);
     return g_strconcat ("one of ", choices, NULL);
@@ -226,6 +228,18 @@ resolve_path (const char *text, const char *directory)
   return g_build_filename (directory, text, NULL);
 }
 
+/* A relative name that does not climb out of the output directory. */
+static gboolean
+is_result_name (const char *text)
+{
+  g_auto (GStrv) parts = g_strsplit (text, "/", -1);
+  gboolean good = g_utf8_validate (text, -1, NULL);
+
+  for (guint i = 0; parts[i] != NULL; i++)
+    good = good && *parts[i] != '\0' && strcmp (parts[i], ".") != 0 && strcmp (parts[i], "..") != 0;
+  return good && parts[0] != NULL;
+}
+
 /* Parses one scalar of @property, or one item (@number, from 1) of its list. */
 static gboolean
 parse_item (const LbProperty *property, guint number, const char *text, const char *directory, LbItem *item,
@@ -254,6 +268,9 @@ parse_item (const LbProperty *property, guint number, const char *text, const ch
   case LB_PROPERTY_STRINGS:
     good = g_utf8_validate (text, -1, NULL);
     break;
+  case LB_PROPERTY_RESULT:
+    good = is_result_name (text);
+    break;
   case LB_PROPERTY_PATH:
     /* An empty path says "none", which only a property whose default says so understands. */
     good = *text != '\0' || (property->fallback != NULL && *property->fallback == '\0');
@@ -266,7 +283,7 @@ parse_item (const LbProperty *property, guint number, const char *text, const ch
   if (property->kind == LB_PROPERTY_PATH)
     item->text = resolve_path (text, directory);
   else if (property->kind == LB_PROPERTY_STRING || property->kind == LB_PROPERTY_STRINGS
-           || property->kind == LB_PROPERTY_CHOICE)
+           || property->kind == LB_PROPERTY_CHOICE || property->kind == LB_PROPERTY_RESULT)
     item->text = g_strdup (text);
   return TRUE;
 }
@@ -458,6 +475,20 @@ lb_properties_init (const LbStageType *type, gpointer self)
     /* Registration has tried every default, so this can only fail for a type that was never registered. */
     if (property->fallback != NULL && !lb_property_set_text (property, self, property->fallback, NULL, &error))
       g_critical ("stage type '%s': default of %s", type->name, error->message);
+  }
+}
+
+void
+lb_properties_complete (const LbStageType *type, gpointer self, const char *stage)
+{
+  for (const LbProperty *row = type->properties; row != NULL && row->name != NULL; row++) {
+    char **name = &MEMBER (char *, self, row);
+
+    if (row->kind != LB_PROPERTY_RESULT || !lb_property_is_given (row, self) || *name == NULL)
+      continue;
+    g_auto (GStrv) parts = g_strsplit (*name, "*", -1);
+    g_free (*name);
+    *name = g_strjoinv (stage, parts);
   }
 }
 

@@ -21,6 +21,10 @@ gboolean lb_property_is_given (const LbProperty *property, gconstpointer self);
  * lb_configure_run() says of the first such property; a caller that reports all of them asks for each. */
 char *lb_property_missing_text (const LbProperty *property);
 
+/* Puts @stage, the stage's name in the pipeline, for each '*' in names of result files. Once, after all properties are
+ * set. */
+void lb_properties_complete (const LbStageType *type, gpointer self, const char *stage);
+
 /* Frees what properties own and sets them to zero. Not @self. */
 void lb_properties_clear (const LbStageType *type, gpointer self);
 

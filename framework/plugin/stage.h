@@ -24,6 +24,8 @@ typedef enum {
   LB_PROPERTY_NUMBER,  /* double */
   LB_PROPERTY_STRING,  /* char * */
   LB_PROPERTY_PATH,    /* char *; relative paths in a pipeline file are taken from the file's directory */
+  LB_PROPERTY_RESULT,  /* char *; name of a file that the stage writes in the run's output directory; '*' is the stage's
+                          name */
   LB_PROPERTY_CHOICE,  /* char *, one of .choices */
   LB_PROPERTY_STRINGS, /* char **, NULL-terminated; a single value is a list of one */
   LB_PROPERTY_NUMBERS  /* GArray * of double, never NULL; a single value is a list of one */
@@ -65,6 +67,12 @@ typedef struct {
 #define LB_PATH(type, member, name_, default_, doc_)                                                                   \
   {                                                                                                                    \
     .name = name_, .kind = LB_PROPERTY_PATH, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,           \
+    .doc = doc_                                                                                                        \
+  }
+/* Two stages of a pipeline may not write the same file; "*.npz" as the default keeps them apart. */
+#define LB_RESULT(type, member, name_, default_, doc_)                                                                 \
+  {                                                                                                                    \
+    .name = name_, .kind = LB_PROPERTY_RESULT, .offset = G_STRUCT_OFFSET (type, member), .fallback = default_,         \
     .doc = doc_                                                                                                        \
   }
 #define LB_CHOICE(type, member, name_, default_, choices_, doc_)                                                       \

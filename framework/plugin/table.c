@@ -77,6 +77,7 @@ kind_size (LbPropertyKind kind)
     return sizeof (double);
   case LB_PROPERTY_STRING:
   case LB_PROPERTY_PATH:
+  case LB_PROPERTY_RESULT:
   case LB_PROPERTY_CHOICE:
   case LB_PROPERTY_STRINGS:
   case LB_PROPERTY_NUMBERS:

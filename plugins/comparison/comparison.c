@@ -18,8 +18,7 @@ static const LbProperty properties[] = {
               "What to call the inputs, in order; left out: the stages they come from"),
   LB_STRING (Comparison, baseline, "baseline", "",
              "Name of the input that gains are counted from; left out: the first"),
-  LB_STRING (Comparison, file, "file", "",
-             "Name of the file in the run's output directory; left out: the stage's name.json"),
+  LB_RESULT (Comparison, file, "file", "*.json", "The file to write"),
   LB_PROPERTIES_END,
 };
 
@@ -300,7 +299,7 @@ comparison_run (LbStage *stage, gpointer data, GError **error)
   Comparison *self = data;
   g_auto (GStrv) names = make_names (stage, self, error);
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
-  g_autofree char *table = NULL, *json = NULL, *file = NULL;
+  g_autofree char *table = NULL, *json = NULL;
   guint baseline = 0;
 
   if (!names || !find_baseline (self, names, &baseline, error))
@@ -322,20 +321,7 @@ comparison_run (LbStage *stage, gpointer data, GError **error)
   table = make_table (self, rows, names, baseline);
   json = make_json (self, rows, names, baseline);
   lb_stage_report (stage, table);
-  file = *self->file ? g_strdup (self->file) : g_strconcat (lb_stage_name (stage), ".json", NULL);
-  return lb_stage_write (stage, file, json, strlen (json), error);
-}
-
-static gboolean
-comparison_configure (LbConfigure *configure, gpointer data, GError **error)
-{
-  Comparison *self = data;
-
-  if (!g_path_is_absolute (self->file) && !g_strstr_len (self->file, -1, ".."))
-    return TRUE;
-  return lb_configure_property_error (
-      configure, "file", error,
-      "'%s' is not a name inside the run's output directory; give a relative one without '..'", self->file);
+  return lb_stage_write (stage, self->file, json, strlen (json), error);
 }
 
 static const LbStageType comparison_type = {
@@ -349,7 +335,6 @@ static const LbStageType comparison_type = {
   .inputs = inputs,
   .properties = properties,
   .instance_size = sizeof (Comparison),
-  .configure = comparison_configure,
   .run = comparison_run,
 };
 

@@ -12,8 +12,7 @@ typedef struct {
 } ContactSheet;
 
 static const LbProperty properties[] = {
-  LB_STRING (ContactSheet, file, "file", "",
-             "Name of the file in the run's output directory; left out: the stage's name.png"),
+  LB_RESULT (ContactSheet, file, "file", "*.png", "The file to write"),
   LB_INTEGER (ContactSheet, columns, "columns", "10", 1, 1000, "images",
               "At most so many images of each class, the first ones"),
   LB_INTEGER (ContactSheet, scale, "scale", "2", 1, 64, NULL, "Each pixel is shown as scale x scale pixels"),
@@ -29,15 +28,8 @@ static const LbPort inputs[] = {
 static gboolean
 contact_sheet_configure (LbConfigure *configure, gpointer data, GError **error)
 {
-  ContactSheet *self = data;
   gint64 channels = lb_configure_dim (configure, "c");
 
-  if (g_path_is_absolute (self->file) || g_strstr_len (self->file, -1, ".."))
-    return lb_configure_property_error (
-        configure, "file", error,
-        "'%s' is not a name inside the run's output directory; give a relative one without "
-        "'..'",
-        self->file);
   if (channels == LB_UNKNOWN || channels == 1 || channels == 3)
     return TRUE;
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
@@ -67,13 +59,12 @@ draw (const Layout *layout, const guint8 *image, gint64 row, gint64 column, guin
 }
 
 static gboolean
-write_png (LbStage *stage, const char *given, const Layout *layout, const guint8 *sheet, GError **error)
+write_png (LbStage *stage, const char *file, const Layout *layout, const guint8 *sheet, GError **error)
 {
   png_image png = { .version = PNG_IMAGE_VERSION,
                     .width = (png_uint_32)layout->sheet_width,
                     .height = (png_uint_32)layout->sheet_height,
                     .format = layout->channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB };
-  g_autofree char *file = *given ? g_strdup (given) : g_strconcat (lb_stage_name (stage), ".png", NULL);
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX (png);
   g_autofree guint8 *bytes = g_malloc (size);
 

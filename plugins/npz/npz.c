@@ -31,7 +31,7 @@ static const LbProperty source_properties[] = {
 };
 
 static const LbProperty sink_properties[] = {
-  LB_STRING (Sink, file, "file", "", "Name of the file in the run's output directory; left out: the stage's name.npz"),
+  LB_RESULT (Sink, file, "file", "*.npz", "The file to write"),
   LB_BOOLEAN (Sink, compress, "compress", "false", "Whether members are deflated"),
   LB_PROPERTIES_END,
 };
@@ -54,26 +54,13 @@ static const LbPort augmented_outputs[] = {
 /* ---- Writing ---- */
 
 static gboolean
-sink_configure (LbConfigure *configure, gpointer data, GError **error)
-{
-  Sink *self = data;
-
-  if (!g_path_is_absolute (self->file) && !g_strstr_len (self->file, -1, ".."))
-    return TRUE;
-  return lb_configure_property_error (
-      configure, "file", error,
-      "'%s' is not a name inside the run's output directory; give a relative one without '..'", self->file);
-}
-
-static gboolean
 sink_run (LbStage *stage, gpointer data, GError **error)
 {
   Sink *self = data;
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
   g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
-  g_autofree char *name = *self->file ? g_strdup (self->file) : g_strconcat (lb_stage_name (stage), ".npz", NULL);
-  g_autofree char *path = lb_stage_output_path (stage, name);
+  g_autofree char *path = lb_stage_output_path (stage, self->file);
 
   if (!packet)
     return FALSE;
@@ -355,7 +342,6 @@ static const LbStageType sink_type = {
   .inputs = sink_inputs,
   .properties = sink_properties,
   .instance_size = sizeof (Sink),
-  .configure = sink_configure,
   .run = sink_run,
 };
 

@@ -112,14 +112,15 @@ static const LbStageType doubler_type = {
   .run = doubler_run,
 };
 
-/* ---- sum: adds up its streams one after the other, and writes sum.txt under the stage's name ---- */
+/* ---- sum: adds up its streams one after the other, and writes the sum under the stage's name ---- */
 
 typedef struct {
-  char *file;
+  char *file, *result;
 } Sum;
 
 static const LbProperty sum_properties[] = {
   LB_PATH (Sum, file, "file", "", "a path that is not used"),
+  LB_RESULT (Sum, result, "result", "*.txt", "where the sum goes"),
   LB_PROPERTIES_END,
 };
 
@@ -143,8 +144,9 @@ sum_port (LbStage *stage, const char *port, double *sum, GError **error)
 }
 
 static gboolean
-sum_run (LbStage *stage, gpointer self, GError **error)
+sum_run (LbStage *stage, gpointer data, GError **error)
 {
+  const Sum *self = data;
   double sum = 0;
   if (!sum_port (stage, "numbers", &sum, error))
     return FALSE;
@@ -154,9 +156,8 @@ sum_run (LbStage *stage, gpointer self, GError **error)
   lb_stage_metric (stage, "sum", sum, "numbers");
   lb_stage_metric (stage, "ratio", sum / 0.0 - sum / 0.0, NULL);
   g_autofree char *text = g_strdup_printf ("%s: %g", lb_stage_name (stage), sum);
-  g_autofree char *name = g_strconcat (lb_stage_name (stage), ".txt", NULL);
   lb_stage_report (stage, text);
-  return lb_stage_write (stage, name, text, strlen (text), error);
+  return lb_stage_write (stage, self->result, text, strlen (text), error);
 }
 
 static const LbStageType sum_type = {

@@ -192,6 +192,23 @@ test_paths_are_taken_from_the_file (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (((Sum *)plan->stages[1].self)->file, ==, "some/where/data/x");
 }
 
+/* Neither result would be safe from the other. */
+static void
+test_keeps_results_apart (Fixture *fixture, gconstpointer data)
+{
+  assert_problems (fixture,
+                   "limbeck: 1\n"
+                   "stages:\n"
+                   "  source: {plugin: counter}\n"
+                   "  a: {plugin: sum, inputs: {numbers: source.numbers}, with: {result: sub/x.txt}}\n"
+                   "  b: {plugin: sum, inputs: {numbers: source.numbers}, with: {result: c.txt}}\n"
+                   "  c: {plugin: sum, inputs: {numbers: source.numbers}}\n"
+                   "  d: {plugin: sum, inputs: {numbers: source.numbers}, with: {result: ../x.txt}}\n",
+                   "p.yaml:6:3: stage 'c': writes 'c.txt', as stage 'b' does; give one of them another 'result'\n"
+                   "p.yaml:7:70: stage 'd': property 'result' is '../x.txt'; expected a file name in the output "
+                   "directory ('*' is the stage's name) (where the sum goes)\n");
+}
+
 static void
 test_mentions_plugins_that_failed_to_load (Fixture *fixture, gconstpointer data)
 {
@@ -222,6 +239,7 @@ main (int argc, char **argv)
   ADD ("/check/checks-settings", test_checks_settings);
   ADD ("/check/setting-gives-a-missing-property", test_setting_gives_a_missing_property);
   ADD ("/check/paths-are-taken-from-the-file", test_paths_are_taken_from_the_file);
+  ADD ("/check/keeps-results-apart", test_keeps_results_apart);
   ADD ("/check/mentions-plugins-that-failed-to-load", test_mentions_plugins_that_failed_to_load);
   return g_test_run ();
 }

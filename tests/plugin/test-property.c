@@ -9,7 +9,7 @@ typedef struct {
   gboolean flag;
   gint64 grid, any, count;
   double rate, must;
-  char *label, *data, *maybe, *mode;
+  char *label, *data, *maybe, *mode, *sheet;
   char **names;
   GArray *values;
 } Toy;
@@ -26,6 +26,7 @@ static const LbProperty properties[] = {
   LB_STRING (Toy, label, "label", "", "some text"),
   LB_PATH (Toy, data, "data", NULL, "file of data"),
   LB_PATH (Toy, maybe, "maybe", "", "file that may be left out"),
+  LB_RESULT (Toy, sheet, "sheet", "*.png", "picture"),
   LB_CHOICE (Toy, mode, "mode", "noise", modes, "start"),
   LB_STRINGS (Toy, names, "names", "[convnet-d3, vgg11]", "networks"),
   LB_NUMBERS (Toy, values, "values", "0.1, 0.25", 0, 1, NULL, "shares"),
@@ -146,6 +147,19 @@ test_takes_paths_from_directory (Toy *toy, gconstpointer data)
 }
 
 static void
+test_names_results_after_the_stage (Toy *toy, gconstpointer data)
+{
+  lb_properties_complete (&type, toy, "distill");
+  g_assert_cmpstr (toy->sheet, ==, "distill.png");
+  assert_set (toy, "sheet", "sheets/of-*/*.png");
+  lb_properties_complete (&type, toy, "x");
+  g_assert_cmpstr (toy->sheet, ==, "sheets/of-x/x.png");
+  assert_set (toy, "sheet", "plain.png");
+  lb_properties_complete (&type, toy, "x");
+  g_assert_cmpstr (toy->sheet, ==, "plain.png");
+}
+
+static void
 test_splits_texts_at_commas (Toy *toy, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -197,6 +211,13 @@ static const struct {
   { "flag", "True", "property 'flag' is 'True'; expected true or false (whether)" },
   { "mode", "nosie", "property 'mode' is 'nosie'; expected one of noise, real (start); did you mean 'noise'?" },
   { "mode", "zero", "property 'mode' is 'zero'; expected one of noise, real (start)" },
+  { "sheet", "''",
+    "property 'sheet' is ''; expected a file name in the output directory ('*' is the stage's name) (picture)" },
+  { "sheet", "/x.png",
+    "property 'sheet' is '/x.png'; expected a file name in the output directory ('*' is the stage's name) (picture)" },
+  { "sheet", "a/../../x.png",
+    "property 'sheet' is 'a/../../x.png'; expected a file name in the output directory ('*' is the stage's name) "
+    "(picture)" },
   { "data", "''", "property 'data' is ''; expected a path (file of data)" },
   { "data", "", "property 'data' is left empty; expected a path (file of data)" },
   { "label", "\"a\\n\\\"b\"\n", NULL },
@@ -325,6 +346,7 @@ main (int argc, char **argv)
   ADD ("/property/knows-what-was-given", test_knows_what_was_given);
   ADD ("/property/stores-values", test_stores_values);
   ADD ("/property/takes-relative-paths-from-the-directory", test_takes_paths_from_directory);
+  ADD ("/property/names-results-after-the-stage", test_names_results_after_the_stage);
   ADD ("/property/splits-texts-at-commas", test_splits_texts_at_commas);
   ADD ("/property/refuses-wrong-values-in-a-sentence", test_refuses_wrong_values);
   ADD ("/property/refused-value-changes-nothing", test_refused_value_changes_nothing);
