@@ -141,7 +141,8 @@ guint lb_configure_input_dtypes (LbConfigure *configure, const char *port, const
 /* Narrows a field of an output to one dtype. */
 void lb_configure_set_output_dtype (LbConfigure *configure, const char *port, const char *field, LbDType dtype);
 
-/* Reports that property @name is wrong; the message gets the property's place in the pipeline file. Always FALSE. */
+/* Reports that property @name is wrong; the message begins with "property 'NAME': " and gets the property's place in the
+ * pipeline file. Always FALSE. */
 gboolean lb_configure_property_error (LbConfigure *configure, const char *name, GError **error, const char *format, ...)
     G_GNUC_PRINTF (4, 5);
 
