@@ -13,6 +13,17 @@ lb_error_exit_status (const GError *error)
   return error->domain == LB_ERROR ? error->code : 1;
 }
 
+gboolean
+lb_input_error (const char *path, GError **error, const char *format, ...)
+{
+  va_list arguments;
+  va_start (arguments, format);
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: %s", path, text);
+  return FALSE;
+}
+
 /* Upper and lower case, and '_' and '-', are one letter here: who writes one for the other means the same name. */
 static char
 fold (char letter)

@@ -33,6 +33,9 @@ typedef enum {
 /* The exit status for @error: its code when it is one of ours, 1 otherwise, 0 for NULL. */
 int lb_error_exit_status (const GError *error);
 
+/* Sets LB_ERROR_INPUT with the message "@path: ..."; for those who read files. Always FALSE. */
+gboolean lb_input_error (const char *path, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
 /* The entry of @known (NULL-terminated) nearest to @word by edit distance, or NULL when none is near enough to be a
  * likely typing mistake (more than a third of the letters differ). Points into @known. */
 const char *lb_nearest_name (const char *word, const char *const *known);

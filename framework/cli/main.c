@@ -20,24 +20,26 @@ static const Command commands[] = {
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
 };
 
-static const char help_tail[] = "\n"
-                                "'limbeck COMMAND --help' tells the options of a command.\n"
-                                "\n"
-                                "Exit status:\n"
-                                "  0    success\n"
-                                "  1    a failure without a kind of its own\n"
-                                "  2    the command line is wrong\n"
-                                "  3    the pipeline file, a property, a link or a stream type is wrong\n"
-                                "  4    a plugin or a schema cannot be loaded\n"
-                                "  5    input data is missing, truncated or not what it says it is\n"
-                                "  6    a result cannot be written\n"
-                                "  7    a value became infinite or not a number\n"
-                                "  8    a stage broke a rule of the framework\n"
-                                "  130  stopped by SIGINT or SIGTERM; a second one kills at once\n"
-                                "\n"
-                                "Environment:\n"
-                                "  LIMBECK_PLUGIN_PATH  more directories to look for plugins in, separated by ':'\n"
-                                "  LIMBECK_SCHEMA_PATH  more directories to look for stream schemas in\n";
+static const char help_tail[]
+    = "\n"
+      "'limbeck COMMAND --help' tells the options of a command.\n"
+      "\n"
+      "Exit status:\n"
+      "  0    success\n"
+      "  1    a failure without a kind of its own\n"
+      "  2    the command line is wrong\n"
+      "  3    the pipeline file, a property, a link or a stream type is wrong\n"
+      "  4    a plugin or a schema cannot be loaded\n"
+      "  5    input data is missing, truncated or not what it says it is\n"
+      "  6    a result cannot be written\n"
+      "  7    a value became infinite or not a number\n"
+      "  8    a stage broke a rule of the framework\n"
+      "  130  stopped by SIGINT or SIGTERM; a second one kills at once\n"
+      "\n"
+      "Environment:\n"
+      "  LIMBECK_PLUGIN_PATH  more directories to look for plugins in, separated by ':'\n"
+      "  LIMBECK_SCHEMA_PATH  more directories to look for stream schemas in\n"
+      "  LIMBECK_KERNELS      baseline, x86-64-v3 or x86-64-v4: compute as that processor would\n";
 
 static void
 print_help (FILE *file)
@@ -68,6 +70,17 @@ run_command (int argc, char **argv)
   g_autofree char *word = g_utf8_make_valid (argv[0], -1);
   g_autofree char *hint = lb_suggestion (word, names);
   return lb_command_usage ("'%s' is not a command; %s", word, hint);
+}
+
+/* Fails for kernels nobody has: to run with others would be to give other bits in silence. */
+static int
+check_environment (void)
+{
+  const char *kernels = g_getenv ("LIMBECK_KERNELS");
+  if (kernels == NULL || lb_kernels_known (kernels))
+    return 0;
+  return lb_command_usage ("the environment's LIMBECK_KERNELS is '%s'; expected baseline, x86-64-v3 or x86-64-v4",
+                           kernels);
 }
 
 static int
@@ -109,5 +122,6 @@ main (int argc, char **argv)
   /* A full disk and a reader that has left are errors of write(), told with a sentence. */
   signal (SIGPIPE, SIG_IGN);
   signal (SIGXFSZ, SIG_IGN);
-  return finish_output (dispatch (argc, argv));
+  int status = check_environment ();
+  return finish_output (status != 0 ? status : dispatch (argc, argv));
 }

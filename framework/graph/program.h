@@ -49,6 +49,9 @@ gsize lb_program_peak_bytes (const LbProgram *program, guint threads);
  */
 const char *lb_arithmetic_description (void);
 
+/* Whether @name may stand in LIMBECK_KERNELS, which limits the kernels to those of an older processor. */
+gboolean lb_kernels_known (const char *name);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbProgram, lb_program_free)
 
 G_END_DECLS

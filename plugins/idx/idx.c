@@ -57,21 +57,6 @@ idx_file_close (IdxFile *file)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (IdxFile, idx_file_close)
 
-static gboolean bad_file (const char *path, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static gboolean
-bad_file (const char *path, GError **error, const char *format, ...)
-{
-  va_list arguments;
-  g_autofree char *text = NULL;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: %s", path, text);
-  return FALSE;
-}
-
 /* Opens @path, through gunzip when it begins as gzip does. *@most is an upper bound of the bytes it can hold. */
 static GInputStream *
 open_stream (const char *path, guint64 *most, GError **error)
@@ -91,7 +76,7 @@ open_stream (const char *path, guint64 *most, GError **error)
     g_buffered_input_stream_fill (G_BUFFERED_INPUT_STREAM (buffered), -1, NULL, &reason);
   }
   if (reason) {
-    bad_file (path, error, "cannot be read: %s; expected an IDX file", reason->message);
+    lb_input_error (path, error, "cannot be read: %s; expected an IDX file", reason->message);
     return NULL;
   }
 
@@ -113,13 +98,15 @@ read_exactly (IdxFile *file, gpointer to, gsize length, const char *what, GError
   gsize got = 0;
 
   if (!g_input_stream_read_all (file->stream, to, length, &got, NULL, &reason))
-    return bad_file (file->path, error,
-                     "cannot be read to its end (%s); the file is truncated or damaged, get it again", reason->message);
+    return lb_input_error (file->path, error,
+                           "cannot be read to its end (%s); the file is truncated or damaged, get it again",
+                           reason->message);
   if (got != length)
-    return bad_file (file->path, error,
-                     "ends %" G_GSIZE_FORMAT " bytes short of %s; the file is truncated or its header is wrong, get it "
-                     "again",
-                     length - got, what);
+    return lb_input_error (file->path, error,
+                           "ends %" G_GSIZE_FORMAT
+                           " bytes short of %s; the file is truncated or its header is wrong, get it "
+                           "again",
+                           length - got, what);
   return TRUE;
 }
 
@@ -135,29 +122,29 @@ open_idx (IdxFile *file, const char *path, guint32 mark, guint rank, GError **er
   if (!file->stream || !read_exactly (file, header, 4 * (1 + rank), "an IDX header", error))
     return FALSE;
   if (GUINT32_FROM_BE (header[0]) != mark)
-    return bad_file (path, error, "begins with 0x%08x; expected 0x%08x, the mark of an IDX file of %s%s",
-                     GUINT32_FROM_BE (header[0]), mark, mark == IMAGES_MARK ? "images" : "labels",
-                     (GUINT32_FROM_BE (header[0]) ^ mark) == 2 ? "; are 'images' and 'labels' exchanged?" : "");
+    return lb_input_error (path, error, "begins with 0x%08x; expected 0x%08x, the mark of an IDX file of %s%s",
+                           GUINT32_FROM_BE (header[0]), mark, mark == IMAGES_MARK ? "images" : "labels",
+                           (GUINT32_FROM_BE (header[0]) ^ mark) == 2 ? "; are 'images' and 'labels' exchanged?" : "");
 
   file->bytes = 1;
   for (guint i = 0; i < rank; i++) {
     guint32 dim = GUINT32_FROM_BE (header[1 + i]);
 
     if (dim == 0 || dim > (i ? MAX_SIDE : G_MAXINT32))
-      return bad_file (path, error, "its header tells of %u %s; expected 1 to %d", dim,
-                       i == 0   ? "entries"
-                       : i == 1 ? "rows"
-                                : "columns",
-                       i ? MAX_SIDE : G_MAXINT32);
+      return lb_input_error (path, error, "its header tells of %u %s; expected 1 to %d", dim,
+                             i == 0   ? "entries"
+                             : i == 1 ? "rows"
+                                      : "columns",
+                             i ? MAX_SIDE : G_MAXINT32);
     file->dim[i] = dim;
     file->bytes *= dim; /* below 2^31 * 2^14 * 2^14 */
   }
   if (file->bytes > most || file->bytes > MAX_BYTES)
-    return bad_file (path, error,
-                     "its header promises %" G_GUINT64_FORMAT
-                     " bytes of data, more than %s; the file is truncated or its "
-                     "header is wrong, get it again",
-                     file->bytes, file->bytes > most ? "the file can hold" : "the 16 GiB that are supported");
+    return lb_input_error (path, error,
+                           "its header promises %" G_GUINT64_FORMAT
+                           " bytes of data, more than %s; the file is truncated or its "
+                           "header is wrong, get it again",
+                           file->bytes, file->bytes > most ? "the file can hold" : "the 16 GiB that are supported");
   return TRUE;
 }
 
@@ -171,7 +158,7 @@ read_data (IdxFile *file, gsize keep, GError **error)
   gssize more;
 
   if (!data) {
-    bad_file (file->path, error, "there is no memory for %" G_GSIZE_FORMAT " bytes of data; set 'limit'", keep);
+    lb_input_error (file->path, error, "there is no memory for %" G_GSIZE_FORMAT " bytes of data; set 'limit'", keep);
     return NULL;
   }
   if (!read_exactly (file, data, keep, "what its header promises", error))
@@ -183,8 +170,8 @@ read_data (IdxFile *file, gsize keep, GError **error)
   g_autoptr (GError) reason = NULL;
   more = g_input_stream_read (file->stream, chunk, sizeof chunk, NULL, &reason);
   if (more != 0) {
-    bad_file (file->path, error, "%s; the file is damaged or its header is wrong, get it again",
-              more > 0 ? "goes on after the data that its header promises" : reason->message);
+    lb_input_error (file->path, error, "%s; the file is damaged or its header is wrong, get it again",
+                    more > 0 ? "goes on after the data that its header promises" : reason->message);
     return NULL;
   }
   return g_steal_pointer (&data);
@@ -197,8 +184,9 @@ open_both (const Idx *self, IdxFile *images, IdxFile *labels, GError **error)
       || !open_idx (labels, self->labels, LABELS_MARK, 1, error))
     return FALSE;
   if (labels->dim[0] != images->dim[0])
-    return bad_file (self->labels, error, "holds %u labels, but %s holds %u images; expected one label for each image",
-                     labels->dim[0], self->images, images->dim[0]);
+    return lb_input_error (self->labels, error,
+                           "holds %u labels, but %s holds %u images; expected one label for each image", labels->dim[0],
+                           self->images, images->dim[0]);
   return TRUE;
 }
 
@@ -261,9 +249,9 @@ set_normalisation (const Idx *self, LbPacket *packet, GError **error)
   if (self->std->len)
     std = g_array_index (self->std, double, 0);
   if (std == 0)
-    return bad_file (self->images, error,
-                     "all pixels have the same value, so there is no deviation to normalise with; give "
-                     "'std' if that is what you want");
+    return lb_input_error (self->images, error,
+                           "all pixels have the same value, so there is no deviation to normalise with; give "
+                           "'std' if that is what you want");
   lb_tensor_f32 (means)[0] = (float)mean;
   lb_tensor_f32 (stds)[0] = (float)std;
   return TRUE;
@@ -280,8 +268,9 @@ set_labels (const Idx *self, IdxFile *file, gint64 n, LbPacket *packet, GError *
     return FALSE;
   for (guint64 i = 0; i < file->bytes; i++)
     if (values[i] >= self->classes)
-      return bad_file (file->path, error, "label %" G_GUINT64_FORMAT " is %u; expected 0 to %d, as 'classes' is %d", i,
-                       values[i], (int)self->classes - 1, (int)self->classes);
+      return lb_input_error (file->path, error,
+                             "label %" G_GUINT64_FORMAT " is %u; expected 0 to %d, as 'classes' is %d", i, values[i],
+                             (int)self->classes - 1, (int)self->classes);
   for (gint64 i = 0; i < n; i++)
     lb_tensor_i32 (labels)[i] = values[i];
   return TRUE;

@@ -78,21 +78,6 @@ sink_run (LbStage *stage, gpointer data, GError **error)
 
 /* ---- Reading ---- */
 
-static gboolean bad_file (const char *path, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static gboolean
-bad_file (const char *path, GError **error, const char *format, ...)
-{
-  va_list arguments;
-  g_autofree char *text = NULL;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "%s: %s", path, text);
-  return FALSE;
-}
-
 static LbTensor *
 find_member (GArray *members, const char *name)
 {
@@ -111,13 +96,13 @@ get_member (const char *path, GArray *members, const char *name, LbDType dtype, 
   g_autofree char *shape = tensor ? lb_shape_to_string (lb_tensor_shape (tensor)) : NULL;
 
   if (!tensor)
-    bad_file (path, error, "has no member '%s'; expected one of %s with %u dimensions", name, lb_dtype_name (dtype),
-              rank);
+    lb_input_error (path, error, "has no member '%s'; expected one of %s with %u dimensions", name,
+                    lb_dtype_name (dtype), rank);
   else if ((lb_tensor_dtype (tensor) != dtype && lb_tensor_dtype (tensor) != other)
            || lb_tensor_shape (tensor).rank != rank || lb_tensor_size (tensor) == 0)
-    bad_file (path, error, "member '%s' is %s%s; expected %s%s%s with %u dimensions and at least one element", name,
-              lb_dtype_name (lb_tensor_dtype (tensor)), shape, lb_dtype_name (dtype), dtype != other ? " or " : "",
-              dtype != other ? lb_dtype_name (other) : "", rank);
+    lb_input_error (path, error, "member '%s' is %s%s; expected %s%s%s with %u dimensions and at least one element",
+                    name, lb_dtype_name (lb_tensor_dtype (tensor)), shape, lb_dtype_name (dtype),
+                    dtype != other ? " or " : "", dtype != other ? lb_dtype_name (other) : "", rank);
   else
     return tensor;
   return NULL;
@@ -129,8 +114,9 @@ all_finite (const char *path, const char *name, LbTensor *tensor, GError **error
   if (lb_tensor_dtype (tensor) == LB_F32)
     for (gint64 i = 0; i < lb_tensor_size (tensor); i++)
       if (!isfinite (lb_tensor_f32 (tensor)[i]))
-        return bad_file (path, error, "element %" G_GINT64_FORMAT " of member '%s' is %g; expected finite numbers", i,
-                         name, lb_tensor_f32 (tensor)[i]);
+        return lb_input_error (path, error,
+                               "element %" G_GINT64_FORMAT " of member '%s' is %g; expected finite numbers", i, name,
+                               lb_tensor_f32 (tensor)[i]);
   return TRUE;
 }
 
@@ -144,8 +130,8 @@ get_channels (const char *path, GArray *members, const char *name, gint64 channe
   if (!member)
     return NULL;
   if (lb_tensor_size (member) != channels) {
-    bad_file (path, error, "member '%s' has %d numbers; expected %d, one for each channel of the images", name,
-              (int)lb_tensor_size (member), (int)channels);
+    lb_input_error (path, error, "member '%s' has %d numbers; expected %d, one for each channel of the images", name,
+                    (int)lb_tensor_size (member), (int)channels);
     return NULL;
   }
   for (gint64 i = 0; i < channels; i++) {
@@ -153,7 +139,7 @@ get_channels (const char *path, GArray *members, const char *name, gint64 channe
 
     lb_tensor_f32 (values)[i] = (float)value;
     if (g_str_equal (name, "std") && !(value > 0)) {
-      bad_file (path, error, "std of channel %d is %g; expected a number above 0", (int)i, value);
+      lb_input_error (path, error, "std of channel %d is %g; expected a number above 0", (int)i, value);
       return NULL;
     }
   }
@@ -170,19 +156,20 @@ get_labels (const char *path, GArray *members, gint64 n, gint64 classes, GError 
   if (!member)
     return NULL;
   if (lb_tensor_size (member) != n) {
-    bad_file (path, error,
-              "member 'labels' has %" G_GINT64_FORMAT " labels for %" G_GINT64_FORMAT " images; expected one each",
-              lb_tensor_size (member), n);
+    lb_input_error (path, error,
+                    "member 'labels' has %" G_GINT64_FORMAT " labels for %" G_GINT64_FORMAT
+                    " images; expected one each",
+                    lb_tensor_size (member), n);
     return NULL;
   }
   for (gint64 i = 0; i < n; i++) {
     gint64 label = lb_tensor_dtype (member) == LB_I64 ? lb_tensor_i64 (member)[i] : lb_tensor_i32 (member)[i];
 
     if (label < 0 || label >= classes) {
-      bad_file (path, error,
-                "label %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT "; expected 0 to %" G_GINT64_FORMAT
-                ", as there are %" G_GINT64_FORMAT " classes",
-                i, label, classes - 1, classes);
+      lb_input_error (path, error,
+                      "label %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT "; expected 0 to %" G_GINT64_FORMAT
+                      ", as there are %" G_GINT64_FORMAT " classes",
+                      i, label, classes - 1, classes);
       return NULL;
     }
     lb_tensor_i32 (labels)[i] = (gint32)label;
@@ -199,10 +186,11 @@ get_classes (const Source *self, GArray *members, gint64 *classes, GError **erro
   if (*classes)
     return TRUE;
   if (!member)
-    return bad_file (self->file, error, "has no member 'classes'; set the property 'classes'");
+    return lb_input_error (self->file, error, "has no member 'classes'; set the property 'classes'");
   if (lb_tensor_dtype (member) != LB_I64 || lb_tensor_size (member) != 1 || lb_tensor_i64 (member)[0] < 1
       || lb_tensor_i64 (member)[0] > 100000)
-    return bad_file (self->file, error, "member 'classes' is not one i64 from 1 to 100000; set the property 'classes'");
+    return lb_input_error (self->file, error,
+                           "member 'classes' is not one i64 from 1 to 100000; set the property 'classes'");
   *classes = lb_tensor_i64 (member)[0];
   return TRUE;
 }
@@ -214,8 +202,8 @@ check_dense_labels (const char *path, LbTensor *dense, gint64 n, gint64 views, g
   g_autofree char *shape = lb_shape_to_string (lb_tensor_shape (dense));
 
   if (!lb_shape_equal (lb_tensor_shape (dense), LB_SHAPE (n, views, classes)))
-    return bad_file (path, error, "member 'dense_labels' is %s; expected [%d, %d, %d]: images, windows, classes", shape,
-                     (int)n, (int)views, (int)classes);
+    return lb_input_error (path, error, "member 'dense_labels' is %s; expected [%d, %d, %d]: images, windows, classes",
+                           shape, (int)n, (int)views, (int)classes);
   for (gint64 i = 0; i < n * views; i++, row += classes) {
     double sum = 0;
     gboolean good = TRUE;
@@ -225,10 +213,10 @@ check_dense_labels (const char *path, LbTensor *dense, gint64 n, gint64 views, g
       sum += row[k];
     }
     if (!good || !(fabs (sum - 1) <= 1e-3))
-      return bad_file (path, error,
-                       "dense label of view %d of image %d is not a distribution (it sums to %g); expected "
-                       "probabilities that sum to 1",
-                       (int)(i % views), (int)(i / views), sum);
+      return lb_input_error (path, error,
+                             "dense label of view %d of image %d is not a distribution (it sums to %g); expected "
+                             "probabilities that sum to 1",
+                             (int)(i % views), (int)(i / views), sum);
   }
   return TRUE;
 }
@@ -242,8 +230,8 @@ add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, 
   if (!windows || !(dense = get_member (path, members, "dense_labels", LB_F32, LB_F32, 3, error)))
     return FALSE;
   if (lb_tensor_dim (windows, 1) != 4)
-    return bad_file (path, error, "member 'windows' has %d columns; expected 4: x, y, width, height",
-                     (int)lb_tensor_dim (windows, 1));
+    return lb_input_error (path, error, "member 'windows' has %d columns; expected 4: x, y, width, height",
+                           (int)lb_tensor_dim (windows, 1));
   lb_packet_set (packet, "windows", windows);
   lb_packet_set (packet, "dense_labels", dense);
   return lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)

@@ -86,6 +86,12 @@ test_usage_errors_exit_with_2 (Fixture *fixture, gconstpointer data)
   assert_fails (fixture, "graph --format png a.yaml", 2, "limbeck: --format is 'png'; expected one of dot, svg\n");
   assert_fails (fixture, "inspect countre", 2,
                 "limbeck: 'countre' is neither a stage type nor a stream schema; did you mean 'counter'?\n");
+  g_setenv ("LIMBECK_KERNELS", "quantum", TRUE);
+  assert_fails (fixture, "inspect", 2, "LIMBECK_KERNELS is 'quantum'; expected baseline, x86-64-v3 or x86-64-v4");
+  g_setenv ("LIMBECK_KERNELS", "baseline", TRUE);
+  g_auto (Result) result = run_command (fixture, "--version");
+  g_unsetenv ("LIMBECK_KERNELS");
+  assert_contains (result.out, "kernels baseline");
 }
 
 static void

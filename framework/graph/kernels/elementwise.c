@@ -7,7 +7,11 @@
 
 /* The result may stand where an operand stood, element by element, never shifted: the loop may be vectorised as it is.
  */
-#define IN_PLACE _Pragma ("GCC ivdep")
+#ifdef __clang__
+#  define IN_PLACE _Pragma ("clang loop vectorize(assume_safety)")
+#else
+#  define IN_PLACE _Pragma ("GCC ivdep")
+#endif
 
 /* Merged axes, innermost last; a stride is 0 where the operand broadcasts. */
 typedef struct {

@@ -21,7 +21,11 @@
 #  define GEMM_NV 2
 #endif
 #define PANEL_K 256
-#define UNROLL  _Pragma ("GCC unroll 16")
+#ifdef __clang__
+#  define UNROLL _Pragma ("unroll")
+#else
+#  define UNROLL _Pragma ("GCC unroll 16")
+#endif
 
 /* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. */
 static inline __attribute__ ((always_inline)) void

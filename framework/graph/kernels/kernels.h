@@ -31,7 +31,8 @@ typedef struct {
 /* The set for @dtype on this processor. */
 const LbKernelSet *lb_kernels (LbDType dtype);
 
-/* "x86-64-v4", "x86-64-v3", "baseline". */
+/* "x86-64-v4", "x86-64-v3", "baseline": the best that the processor can run, or what LIMBECK_KERNELS names if it is
+ * less. */
 const char *lb_kernels_name (void);
 
 /* ---- Matrix product of OpenBLAS, one thread, row-major: c = beta c + op (a) op (b); op (a) is m x k ---- */
