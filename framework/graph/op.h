@@ -111,16 +111,16 @@ typedef struct {
   X (ADD, add)                                                                                                         \
   X (SUB, sub)                                                                                                         \
   X (MUL, mul)                                                                                                         \
-  X (DIV, div) X (AFFINE, affine) X (EXP, exp) X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (RELU, relu)               \
-      X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (MATMUL, matmul)               \
-          X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input) X (CONV2D_BY_WEIGHT, conv2d_by_weight)               \
-              X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool) X (BILINEAR, bilinear)                                 \
-                  X (BILINEAR_ADJOINT, bilinear_adjoint) X (INSTANCE_NORM, instance_norm)                              \
-                      X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                                               \
-                          X (INSTANCE_NORM_SECOND, instance_norm_second) X (LOG_SOFTMAX, log_softmax)                  \
-                              X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)                \
-                                  X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                                           \
-                                      X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)
+  X (DIV, div)                                                                                                         \
+  X (AFFINE, affine) X (EXP, exp) X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (RELU, relu) X (GATE, gate)             \
+      X (RESHAPE, reshape) X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (MATMUL, matmul) X (CONV2D, conv2d)           \
+          X (CONV2D_BY_INPUT, conv2d_by_input) X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool)           \
+              X (AVG_UNPOOL, avg_unpool) X (BILINEAR, bilinear) X (BILINEAR_ADJOINT, bilinear_adjoint)                 \
+                  X (INSTANCE_NORM, instance_norm) X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                  \
+                      X (INSTANCE_NORM_SECOND, instance_norm_second) X (LOG_SOFTMAX, log_softmax)                      \
+                          X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)                    \
+                              X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                                               \
+                                  X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)
 
 #define LB_DECLARE_ROW(code, symbol) extern const LbOp lb_op_##symbol;
 LB_OPS (LB_DECLARE_ROW)
@@ -146,6 +146,9 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 
 /* Winograd F(4x4, 3x3) (Lavin, Gray, arXiv 1509.09308): tiles of 4 x 4 outputs, transformed to 36 values. */
 #define LB_WINOGRAD_POINTS 36
+
+/* Tiles that a kernel transforms at a time: both sides of their products stay in the second-level cache. */
+#define LB_WINOGRAD_BLOCK 32
 gint64 lb_winograd_tiles (gint64 height, gint64 width);
 
 G_END_DECLS

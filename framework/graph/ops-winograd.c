@@ -3,9 +3,6 @@
  */
 #include "graph/op.h"
 
-/* Tiles that a kernel transforms at a time; BLOCK of kernels/winograd.c. */
-#define BLOCK 32
-
 gint64
 lb_winograd_tiles (gint64 height, gint64 width)
 {
@@ -51,7 +48,7 @@ static gsize
 block_scratch (LbShape images, gint64 samples, gint64 channels)
 {
   gint64 tiles = samples * lb_winograd_tiles (images.dim[1], images.dim[2]);
-  return (gsize)LB_WINOGRAD_POINTS * (gsize)MIN (tiles, BLOCK) * (gsize)channels;
+  return (gsize)LB_WINOGRAD_POINTS * (gsize)MIN (tiles, LB_WINOGRAD_BLOCK) * (gsize)channels;
 }
 
 static gsize

@@ -245,7 +245,6 @@ place_static (LbProgramPlan *plan, Region *region, guint *block_of, LbNode *node
   if (step->is_output)
     to = G_MAXUINT;
   step->place = LB_PLACE_STATIC;
-  step->last_use = to;
   LbNode *input = step->shard == LB_SHARD_NO && node->n_inputs > 0 ? overwritten_operand (plan, node, uses) : NULL;
   if (input != NULL) {
     block_of[node->id] = block_of[input->id];
@@ -275,7 +274,6 @@ lb_program_plan_places (LbProgramPlan *plan)
     LbStep *step = step_of (plan, node);
     if (node->op == LB_OP_INPUT) {
       step->place = LB_PLACE_BOUND;
-      step->last_use = uses[id].last;
     } else if (step->root == node && (step->shard != LB_SHARD_EACH || step->place == LB_PLACE_STATIC)) {
       place_static (plan, &region, block_of, node, uses);
     }

@@ -35,7 +35,6 @@ typedef struct {
   gboolean is_output;
   guint part;
   guint position; /* in the order of execution: a wave, or a place in its group */
-  guint last_use; /* static values: last position that reads it */
 
   LbPlace place;
   gsize offset;

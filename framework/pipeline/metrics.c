@@ -68,6 +68,7 @@ add_timing (JsonBuilder *builder, const LbRun *run)
   json_builder_set_member_name (builder, "timing");
   json_builder_begin_object (builder);
   add_integer (builder, "threads", lb_run_threads (run));
+  add_integer (builder, "links_grown", lb_run_links_grown (run));
   add_number (builder, "seconds", lb_run_seconds (run));
   json_builder_set_member_name (builder, "stages");
   json_builder_begin_object (builder);

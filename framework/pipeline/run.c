@@ -477,6 +477,12 @@ lb_run_reports (const LbRun *run, guint index)
   return run->stages[index].reports;
 }
 
+guint
+lb_run_links_grown (const LbRun *run)
+{
+  return lb_flow_n_grown (run->flow);
+}
+
 double
 lb_run_seconds (const LbRun *run)
 {

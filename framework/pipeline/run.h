@@ -54,6 +54,9 @@ GPtrArray *lb_run_metrics (const LbRun *run, guint index); /* LbMetric*, in the 
 GPtrArray *lb_run_reports (const LbRun *run, guint index); /* char*; the run's */
 double lb_run_seconds (const LbRun *run);
 
+/* How often a link had to grow because every stage was blocked (link.h): a hint that its bound is too small. */
+guint lb_run_links_grown (const LbRun *run);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbRun, lb_run_free)
 
 G_END_DECLS

@@ -153,6 +153,7 @@ test_diamond_with_tiny_links_ends (Fixture *fixture, gconstpointer data)
   g_assert_true (lb_run_execute (job.run, NULL, &error));
   g_assert_no_error (error);
   g_assert_cmpfloat (metric (&job, 2, 1), ==, 5 * 9900);
+  g_assert_cmpuint (lb_run_links_grown (job.run), >, 0);
   job_tear_down (&job);
 }
 

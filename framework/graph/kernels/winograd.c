@@ -12,9 +12,6 @@
 
 #define POINTS LB_WINOGRAD_POINTS
 
-/* Tiles of a block; op.h's scratch sizes count on it. */
-#define BLOCK 32
-
 /* ---- One-dimensional transforms of vectors at d[0], d[s], d[2 s], ... ---- */
 
 /* B' */
@@ -264,8 +261,8 @@ KERNEL (winograd_conv2d) (const LbCall *call)
   Grid grid = grid_of (&call->output_shape);
   gint64 total = grid.tiles * call->output_shape.dim[0];
   const real *weights = call->inputs[1];
-  for (gint64 first = 0; first < total; first += BLOCK) {
-    gint64 n = MIN (BLOCK, total - first);
+  for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
+    gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
     real *v = call->scratch, *m = v + POINTS * n * from;
     gather_inputs (&grid, call->inputs[0], from, first, n, v);
     for (gint64 p = 0; p < POINTS; p++)
@@ -282,8 +279,8 @@ KERNEL (winograd_by_weight) (const LbCall *call)
   Grid grid = grid_of (&call->input_shapes[0]);
   gint64 total = grid.tiles * call->input_shapes[0].dim[0];
   real *sums = call->output;
-  for (gint64 first = 0; first < total; first += BLOCK) {
-    gint64 n = MIN (BLOCK, total - first);
+  for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
+    gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
     real *v = call->scratch, *d = v + POINTS * n * in;
     gather_inputs (&grid, call->inputs[0], in, first, n, v);
     gather_gradients (&grid, call->inputs[1], out, first, n, d);
