@@ -1,15 +1,22 @@
-/* A network that learns: compiled steps of SGD, for the full batches of an epoch and for the smaller one that may end
- * it.
+/* A network that learns: compiled steps of an optimiser, for the full batches of an epoch and for the smaller one that
+ * may end it.
  *
  *   lb_learner_start (learner, parameters, 0.01);
- *   for each epoch:
+ *   while ((epoch = lb_learner_epochs (learner)) < epochs) {
  *     lb_learner_begin_epoch (learner, &set, lb_key_index (key, epoch));
  *     while (lb_learner_step (learner, compute, &loss))
  *       ...
+ *   }
+ *
+ * All that the rest of a training depends on, beside network, settings and set, is the learner's state: it can be saved
+ * between any two steps and restored in a learner that was made alike, and what follows has the same bits.
  */
 #pragma once
 
+#include "nn/augment.h"
 #include "nn/network.h"
+#include "nn/schedule.h"
+#include "tensor/npz.h"
 
 G_BEGIN_DECLS
 
@@ -22,11 +29,25 @@ typedef struct {
   LbTensor *dense_labels; /* ... f32 [n, v, classes]; used when the settings ask for views */
 } LbLearningSet;
 
+typedef enum {
+  LB_OPTIMISER_SGD,  /* with .momentum */
+  LB_OPTIMISER_ADAM, /* with .beta1, .beta2, .epsilon, as lb_adam_step() */
+  LB_OPTIMISER_ADAMW
+} LbOptimiser;
+
 typedef struct {
   gint64 batch; /* images of a step; a smaller set is one batch */
+  LbOptimiser optimiser;
   double momentum, weight_decay;
-  gint64 views;        /* of each image in a step, drawn without replacement; 0: images alone */
-  double dense_weight; /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
+  double beta1, beta2, epsilon;
+  LbSchedule schedule; /* of the rate; all zero: constant */
+  /* Weight of the past in an exponential moving average of the parameters, after each step t = 0, 1, ...: average = d
+   * average + (1 - d) parameters with d = min (average_decay, (1 + t) / (10 + t)), so that it does not remember the
+   * start; 0: none. */
+  double average_decay;
+  LbAugmentation augmentation; /* of images, and of views once they are cut; drawn for each image */
+  gint64 views;                /* of each image in a step, drawn without replacement; 0: images alone */
+  double dense_weight;         /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
 } LbLearnerSettings;
 
 typedef struct _LbLearner LbLearner;
@@ -40,19 +61,37 @@ guint lb_learner_epoch_steps (const LbLearner *learner);
 double lb_learner_epoch_flops (const LbLearner *learner);
 gsize lb_learner_peak_bytes (const LbLearner *learner, guint threads);
 
-/* From now on @parameters, f32 [p], are trained, in place, at @rate. The momentum starts from zero. */
+/* From now on @parameters, f32 [p], are trained, in place, at @rate times the schedule's factor. Moments and counters
+ * start from zero, the average from @parameters. */
 void lb_learner_start (LbLearner *learner, LbTensor *parameters, double rate);
 
-/* Changes the rate; the momentum starts again from zero. */
-void lb_learner_set_rate (LbLearner *learner, double rate);
-
-/* Begins a pass over @set (of n_images), in an order and with views that @key draws. @set is used until the epoch's
- * end. */
+/* Begins a pass over @set (of n_images), in an order and with views and augmentation that @key draws. @set is used
+ * until the epoch's end. */
 void lb_learner_begin_epoch (LbLearner *learner, const LbLearningSet *set, LbKey key);
 
 /* The next step of the epoch. *loss is that of its batch, before the step. FALSE, and no step, when the epoch is over.
  */
 gboolean lb_learner_step (LbLearner *learner, LbCompute *compute, double *loss);
+
+/* Complete epochs since the start, and whether another one has begun. */
+guint64 lb_learner_epochs (const LbLearner *learner);
+gboolean lb_learner_in_epoch (const LbLearner *learner);
+
+/* Steps since the start. */
+guint64 lb_learner_steps (const LbLearner *learner);
+
+/* What the training gives: the average when the settings ask for one, else the parameters. The learner's. */
+LbTensor *lb_learner_result (const LbLearner *learner);
+
+/* The state, as an array of LbNamedTensor that frees its elements: "parameters", "moment1", "moment2" and "average"
+ * (f32 [p], those that there are) and "position" (i64 [5]). The tensors are the learner's own: write them before the
+ * next step. */
+GArray *lb_learner_save (const LbLearner *learner);
+
+/* Goes on from @state after lb_learner_start() with the same rate: overwrites the parameters given there. @set is that
+ * of the epoch at hand. Then, when lb_learner_in_epoch(), lb_learner_step() finishes that epoch; it must not be begun
+ * again. FALSE and LB_ERROR_INPUT, with nothing changed, when @state is not that of such a learner. */
+gboolean lb_learner_restore (LbLearner *learner, const LbLearningSet *set, GArray *state, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLearner, lb_learner_free)
 

@@ -1,6 +1,8 @@
 /* Losses and optimisers as graph nodes. */
 #include "nn/train.h"
 
+#include <math.h>
+
 LbNode *
 lb_cross_entropy (LbNode *scores, LbNode *targets)
 {
@@ -23,6 +25,47 @@ lb_sgd_step (LbNode *const *parameters, LbNode *const *gradients, LbNode *const 
     }
     new_parameters[i] = lb_sub (parameters[i], lb_mul (step, rate));
   }
+}
+
+void
+lb_adam_step (const LbAdam *adam, LbNode *const *parameters, LbNode *const *gradients, LbNode *const *first,
+              LbNode *const *second, guint n, LbNode *rate, LbNode *c1, LbNode *c2, LbNode **new_parameters,
+              LbNode **new_first, LbNode **new_second)
+{
+  LbNode *size = lb_mul (rate, c1), *kept = lb_affine (rate, -adam->weight_decay, 1);
+
+  for (guint i = 0; i < n; i++) {
+    LbNode *p = parameters[i], *g = gradients[i], *m, *v;
+
+    if (adam->weight_decay != 0 && adam->decoupled)
+      p = lb_mul (p, kept);
+    else if (adam->weight_decay != 0)
+      g = lb_add (g, lb_scale (p, adam->weight_decay));
+    m = lb_add (lb_scale (first[i], adam->beta1), lb_scale (g, 1 - adam->beta1));
+    v = lb_add (lb_scale (second[i], adam->beta2), lb_scale (lb_mul (g, g), 1 - adam->beta2));
+    new_first[i] = m;
+    new_second[i] = v;
+    new_parameters[i] = lb_sub (p, lb_mul (lb_div (m, lb_affine (lb_mul (lb_sqrt (v), c2), 1, adam->epsilon)), size));
+  }
+}
+
+/* By repeated squaring, so that no C library has a say in it. */
+static double
+power (double base, guint64 exponent)
+{
+  double result = 1;
+
+  for (; exponent > 0; exponent >>= 1, base *= base)
+    if (exponent & 1)
+      result *= base;
+  return result;
+}
+
+void
+lb_adam_corrections (const LbAdam *adam, guint64 step, double *c1, double *c2)
+{
+  *c1 = 1 / (1 - power (adam->beta1, step));
+  *c2 = 1 / sqrt (1 - power (adam->beta2, step));
 }
 
 void

@@ -16,6 +16,28 @@ LbNode *lb_cross_entropy (LbNode *scores, LbNode *targets);
 void lb_sgd_step (LbNode *const *parameters, LbNode *const *gradients, LbNode *const *momenta, guint n, LbNode *rate,
                   double momentum, double weight_decay, LbNode **new_parameters, LbNode **new_momenta);
 
+typedef struct {
+  double beta1, beta2; /* in [0, 1) */
+  double epsilon, weight_decay;
+  gboolean decoupled; /* AdamW: the decay does not go through the moments */
+} LbAdam;
+
+/* One step of Adam (Kingma, Ba, arXiv 1412.6980) or AdamW (Loshchilov, Hutter, arXiv 1711.05101) as PyTorch's:
+ *
+ *   g' = g + weight_decay p (Adam), p = p - rate weight_decay p (AdamW)
+ *   m' = beta1 m + (1 - beta1) g', v' = beta2 v + (1 - beta2) g'^2
+ *   p' = p - rate c1 m' / (c2 sqrt (v') + epsilon)
+ *
+ * @rate, @c1 and @c2 are scalar nodes; lb_adam_corrections() tells the values of the last two. All arrays are @n long;
+ * @first and @second are m and v. */
+void lb_adam_step (const LbAdam *adam, LbNode *const *parameters, LbNode *const *gradients, LbNode *const *first,
+                   LbNode *const *second, guint n, LbNode *rate, LbNode *c1, LbNode *c2, LbNode **new_parameters,
+                   LbNode **new_first, LbNode **new_second);
+
+/* Corrections of the moments' bias in step @step = 1, 2, ...: c1 = 1 / (1 - beta1^step), c2 = 1 / sqrt (1 -
+ * beta2^step). */
+void lb_adam_corrections (const LbAdam *adam, guint64 step, double *c1, double *c2);
+
 /* Writes one-hot rows: @rows f32 [n, classes] from @labels, n of them, each in {0, ..., classes - 1}. */
 void lb_one_hot (const gint32 *labels, gint64 n, gint64 classes, float *rows);
 

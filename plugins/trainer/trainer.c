@@ -1,19 +1,25 @@
 /* trainer: trains networks from scratch on a set: labelers on the source set and students on synthetic ones alike. One
  * model packet for each architecture and repeat.
  *
- * Protocol of Zhao et al. (arXiv 2006.05929): SGD with momentum and weight decay, a tenth of the learning rate once
- * past half way (the momentum starts again from zero there), the last epoch counts. On a set with dense labels (LADD,
- * arXiv 2409.16239) the loss has a second term for views of the images, which are cut again at each step:
+ * What is set when nothing is said is the protocol of Zhao et al. (arXiv 2006.05929): SGD with momentum and weight
+ * decay, a tenth of the learning rate once past half way (the momentum starts again from zero there), the last epoch
+ * counts. On a set with dense labels (LADD, arXiv 2409.16239) the loss has a second term for views of the images, which
+ * are cut again at each step:
  *
  *   loss = CE (images, hard labels) + dense-weight * CE (views, dense labels)
  */
 #include "limbeck.h"
 
 typedef struct {
-  char **architectures;
-  gint64 repeats, epochs, batch, views_per_image;
-  double learning_rate, momentum, weight_decay, decay, dense_weight;
+  char **architectures, *optimizer, *schedule, *augmentation;
+  gint64 repeats, epochs, batch, views_per_image, warmup_epochs;
+  double learning_rate, momentum, weight_decay, epsilon, decay, ema, dense_weight;
+  GArray *betas;
 } Trainer;
+
+/* In the order of LbOptimiser and LbScheduleKind. */
+static const char *const optimizers[] = { "sgd", "adam", "adamw", NULL };
+static const char *const schedules[] = { "constant", "step", "cosine", NULL };
 
 static const LbProperty properties[] = {
   LB_STRINGS (Trainer, architectures, "architecture", "convnet-d3", "Architectures to train, one or a list"),
@@ -21,11 +27,24 @@ static const LbProperty properties[] = {
               "Models of each architecture, each from a fresh start"),
   LB_INTEGER (Trainer, epochs, "epochs", "300", 1, 1000000, "epochs", "Passes over the set"),
   LB_INTEGER (Trainer, batch, "batch", "256", 1, 65536, "images", "Images of one step; a smaller set is one batch"),
-  LB_NUMBER (Trainer, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate of SGD"),
+  LB_NUMBER (Trainer, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate"),
+  LB_CHOICE (Trainer, optimizer, "optimizer", "sgd", optimizers,
+             "SGD with momentum, Adam, or Adam with decoupled weight decay"),
   LB_NUMBER (Trainer, momentum, "momentum", "0.9", 0, 1, NULL, "Momentum of SGD"),
+  LB_NUMBERS (Trainer, betas, "betas", "[0.9, 0.999]", 0, 1, NULL, "Decay of the two moments of Adam, each below 1"),
+  LB_NUMBER (Trainer, epsilon, "epsilon", "1e-8", 1e-30, 1, NULL, "Added to the denominator of Adam"),
   LB_NUMBER (Trainer, weight_decay, "weight-decay", "0.0005", 0, 1, NULL, "Weight decay, on all parameters"),
+  LB_CHOICE (Trainer, schedule, "schedule", "step", schedules,
+             "The learning rate: constant, one step past half of the epochs, or half a cosine down to 0"),
   LB_NUMBER (Trainer, decay, "learning-rate-decay", "0.1", 0, 1, NULL,
-             "Factor on the learning rate once past half of the epochs; 1 leaves it as it is"),
+             "Factor of the step on the learning rate, where the optimizer starts afresh; 1 leaves it as it is"),
+  LB_INTEGER (Trainer, warmup_epochs, "warmup-epochs", "0", 0, 1000000, "epochs",
+              "Epochs in front during which the learning rate rises in equal steps to its full value"),
+  LB_NUMBER (Trainer, ema, "ema", "0", 0, 0.999999, NULL,
+             "Weight of the past in an exponential moving average of the weights, which is then the model; 0: none"),
+  LB_STRING (Trainer, augmentation, "augmentation", "none",
+             "Drawn for each image at each step: none, crop-flip, or groups such as "
+             "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA)"),
   LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
              "Weight of the loss on views, where the set has dense labels"),
   LB_INTEGER (
@@ -77,15 +96,36 @@ set_bytes (const LbLearningSet *set)
   return (gint64)bytes;
 }
 
-/* Settings for a set whose images have @available views each, 0 without dense labels. */
+static guint
+index_of (const char *choice, const char *const *choices)
+{
+  guint i = 0;
+
+  while (!g_str_equal (choice, choices[i]))
+    i++;
+  return i;
+}
+
+/* Settings for a set whose images have @available views each, 0 without dense labels. Properties are checked. */
 static gboolean
 make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error)
 {
   *settings = (LbLearnerSettings){ .batch = self->batch,
+                                   .optimiser = (LbOptimiser)index_of (self->optimizer, optimizers),
                                    .momentum = self->momentum,
                                    .weight_decay = self->weight_decay,
+                                   .beta1 = g_array_index (self->betas, double, 0),
+                                   .beta2 = g_array_index (self->betas, double, 1),
+                                   .epsilon = self->epsilon,
+                                   .schedule = { .kind = (LbScheduleKind)index_of (self->schedule, schedules),
+                                                 .epochs = self->epochs,
+                                                 .warmup = self->warmup_epochs,
+                                                 .decay = self->decay },
+                                   .average_decay = self->ema,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
                                    .dense_weight = self->dense_weight };
+  if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
+    return FALSE;
   if (settings->views <= available)
     return TRUE;
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
@@ -102,7 +142,7 @@ typedef struct {
   guint64 done, total;
 } Course;
 
-/* Trains one network from scratch. New parameters [p], or NULL. */
+/* Trains one network from scratch. What it learnt, f32 [p], new; or NULL. */
 static LbTensor *
 train_student (LbStage *stage, const Trainer *self, const LbNetwork *network, LbLearner *learner,
                const LbLearningSet *set, Course *course, GError **error)
@@ -112,10 +152,8 @@ train_student (LbStage *stage, const Trainer *self, const LbNetwork *network, Lb
   double loss = 0;
 
   lb_learner_start (learner, parameters, self->learning_rate);
-  for (gint64 epoch = 0; epoch < self->epochs; epoch++) {
-    if (epoch == self->epochs / 2 + 1 && self->decay != 1)
-      lb_learner_set_rate (learner, self->learning_rate * self->decay);
-    lb_learner_begin_epoch (learner, set, lb_key_index (epochs, (guint64)epoch));
+  while (lb_learner_epochs (learner) < (guint64)self->epochs) {
+    lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
     while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
       course->done++;
       if (!lb_stage_check_finite (stage, "training loss", course->done, loss, "lower the learning-rate", error)
@@ -123,7 +161,7 @@ train_student (LbStage *stage, const Trainer *self, const LbNetwork *network, Lb
         return NULL;
     }
   }
-  return g_steal_pointer (&parameters);
+  return lb_tensor_ref (lb_learner_result (learner));
 }
 
 static void
@@ -200,6 +238,30 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_properties (LbConfigure *configure, const Trainer *self, GError **error)
+{
+  LbAugmentation augmentation;
+  g_autoptr (GError) reason = NULL;
+
+  if (!self->architectures[0])
+    return lb_configure_property_error (configure, "architecture", error, "the list is empty; expected at least one");
+  if (!lb_augmentation_parse (self->augmentation, &augmentation, &reason))
+    return lb_configure_property_error (configure, "augmentation", error, "%s", reason->message);
+  if (self->betas->len != 2)
+    return lb_configure_property_error (configure, "betas", error, "%u numbers are given; expected two",
+                                        self->betas->len);
+  for (guint i = 0; i < 2; i++)
+    if (g_array_index (self->betas, double, i) >= 1)
+      return lb_configure_property_error (configure, "betas", error,
+                                          "a beta of 1 never moves; expected numbers below 1");
+  if (self->warmup_epochs >= self->epochs && self->warmup_epochs > 0)
+    return lb_configure_property_error (configure, "warmup-epochs", error,
+                                        "%d of %d epochs; expected fewer than there are 'epochs'",
+                                        (int)self->warmup_epochs, (int)self->epochs);
+  return TRUE;
+}
+
 /* Checks that the architectures fit, and predicts what training them takes. */
 static gboolean
 trainer_configure (LbConfigure *configure, gpointer data, GError **error)
@@ -212,8 +274,8 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
   LbLearnerSettings settings;
   double flops = 0, bytes = 0;
 
-  if (!self->architectures[0])
-    return lb_configure_property_error (configure, "architecture", error, "the list is empty; expected at least one");
+  if (!check_properties (configure, self, error))
+    return FALSE;
   if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1
       || !make_settings (self, augmented ? self->views_per_image : 0, &settings, error))
     return TRUE;
@@ -243,9 +305,13 @@ static const LbStageType trainer_type = {
   .name = "trainer",
   .summary = "Trains networks from scratch on a set: labelers and students alike",
   .description
-  = "Trains `repeats` networks of each architecture by SGD and sends each as a model packet as soon as it is done. "
-    "The learning rate falls once, past half of the epochs, and the momentum starts again from zero there (the "
-    "protocol of dataset condensation, arXiv 2006.05929); the last epoch counts.\n\n"
+  = "Trains `repeats` networks of each architecture and sends each as a model packet as soon as it is done. As set, "
+    "this "
+    "is the protocol of dataset condensation (arXiv 2006.05929): SGD, whose learning rate falls once, past half of the "
+    "epochs, where the momentum starts again from zero; the last epoch counts. Its papers train 300 epochs, and 1000 "
+    "with augmentation: set epochs to 1000 together with augmentation to compare with them.\n\n"
+    "A cosine schedule and warm-up change the rate at every step. With ema the model is an exponential moving average "
+    "of the weights, d * average + (1 - d) * weights after each step t from 0, d = min (ema, (1 + t) / (10 + t)).\n\n"
     "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "
     "times dense-weight (LADD, arXiv 2409.16239). Start, order and views depend on the seed, the stage's "
     "name and the student's number alone.",

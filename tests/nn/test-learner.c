@@ -126,6 +126,208 @@ test_same_bits_at_any_thread_count (void)
   }
 }
 
+/* ---- Optimisers, averages, augmentation ---- */
+
+static void
+test_adam_learns_too (void)
+{
+  g_auto (Toy) toy = toy_new (21, 1);
+  LbLearningSet set = { .images = toy.images, .labels = toy.labels, .mean = toy.mean, .std = toy.std };
+  LbLearnerSettings settings = {
+    .batch = 8, .optimiser = LB_OPTIMISER_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.1
+  };
+  g_auto (Lesson) adam = learn (&set, &settings, 0.001, 8, 1);
+
+  g_assert_cmpfloat (adam.last, <, 0.2);
+  g_assert_cmpfloat (adam.first, >, 2 * adam.last);
+  settings.optimiser = LB_OPTIMISER_ADAMW;
+  g_auto (Lesson) adamw = learn (&set, &settings, 0.001, 8, 1);
+  g_assert_cmpfloat (adamw.last, <, 0.2);
+  g_assert_cmpfloat (fabs (adamw.last - adam.last), >, 1e-6);
+}
+
+/* Flipped images of the toy set are those of the other class, so nothing can be learnt from them. */
+static void
+test_images_are_augmented (void)
+{
+  g_auto (Toy) toy = toy_new (24, 1);
+  LbLearningSet set = { .images = toy.images, .labels = toy.labels, .mean = toy.mean, .std = toy.std };
+  LbLearnerSettings settings = { .batch = 24, .momentum = 0.9 };
+
+  g_assert_true (lb_augmentation_parse ("flip", &settings.augmentation, NULL));
+  g_auto (Lesson) flipped = learn (&set, &settings, 0.005, 25, 1);
+  g_assert_cmpfloat (flipped.last, >, 0.55);
+  g_assert_true (lb_augmentation_parse ("crop", &settings.augmentation, NULL));
+  g_auto (Lesson) cropped = learn (&set, &settings, 0.005, 25, 1);
+  g_assert_cmpfloat (cropped.last, <, 0.2);
+}
+
+/* Labels of the images say nothing; views, when they are not flipped, tell all. */
+static void
+test_views_are_augmented (void)
+{
+  g_auto (Toy) toy = toy_new (12, 1);
+  g_autoptr (LbTensor) windows = lb_view_windows (8, 8, 1, 1);
+  g_autoptr (LbTensor) dense = lb_tensor_new (LB_F32, LB_SHAPE (12, 1, 2));
+  LbLearningSet set = { toy.images, toy.labels, toy.mean, toy.std, windows, dense };
+  LbLearnerSettings settings = { .batch = 12, .momentum = 0.9, .views = 1, .dense_weight = 10 };
+
+  for (gint64 row = 0; row < 12; row++)
+    lb_tensor_f32 (dense)[2 * row + row % 2] = 1;
+  g_auto (Lesson) plain = learn (&set, &settings, 0.001, 15, 1);
+  g_assert_cmpfloat (plain.last, <, 11 * 0.1);
+  g_assert_true (lb_augmentation_parse ("flip", &settings.augmentation, NULL));
+  g_auto (Lesson) flipped = learn (&set, &settings, 0.001, 15, 1);
+  g_assert_cmpfloat (flipped.last, >, 11 * 0.4);
+}
+
+/* After each step t: d = min (0.5, (1 + t) / (10 + t)). */
+static void
+test_average_follows_the_parameters (void)
+{
+  g_auto (Toy) toy = toy_new (16, 1);
+  LbLearningSet set = { .images = toy.images, .labels = toy.labels, .mean = toy.mean, .std = toy.std };
+  LbLearnerSettings settings = { .batch = 8, .momentum = 0.9, .average_decay = 0.15 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbPool) pool = lb_pool_new (1);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  g_autoptr (LbNetwork) network = lb_network_new ("convnet-d2", (LbImageSize){ 1, 8, 8 }, 2, &error);
+  g_autoptr (LbLearner) learner = lb_learner_new (network, 16, &settings, &error);
+  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key (3));
+  double average = lb_tensor_f32 (parameters)[5], start = average, loss;
+
+  lb_learner_start (learner, parameters, 0.1);
+  for (guint t = 0; t < 4; t++) {
+    double d = MIN (0.15, (1.0 + t) / (10.0 + t));
+    if (!lb_learner_in_epoch (learner))
+      lb_learner_begin_epoch (learner, &set, lb_key_index (lb_key (4), lb_learner_epochs (learner)));
+    g_assert_true (lb_learner_step (learner, compute, &loss));
+    average = d * average + (1 - d) * lb_tensor_f32 (parameters)[5];
+    CLOSE (lb_tensor_f32 (lb_learner_result (learner))[5], average, 1e-6);
+  }
+  g_assert_cmpfloat (fabs (average - start), >, 1e-4);
+  g_assert_cmpfloat (fabs (average - lb_tensor_f32 (parameters)[5]), >, 1e-5);
+}
+
+/* ---- Saving and restoring ---- */
+
+/* Learns @steps steps; with @state goes on from there. Everything is made anew. */
+static GArray *
+learn_steps (const Toy *toy, const LbLearnerSettings *settings, GArray *state, guint steps)
+{
+  LbLearningSet set = { .images = toy->images, .labels = toy->labels, .mean = toy->mean, .std = toy->std };
+  gint64 n = lb_tensor_dim (toy->images, 0);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbPool) pool = lb_pool_new (1);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  g_autoptr (LbNetwork) network = lb_network_new ("convnet-d2", (LbImageSize){ 1, 8, 8 }, 2, &error);
+  g_autoptr (LbLearner) learner = lb_learner_new (network, n, settings, &error);
+  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key (state ? 77 : 3));
+  double loss;
+
+  g_assert_no_error (error);
+  lb_learner_start (learner, parameters, 0.01);
+  if (state && !lb_learner_restore (learner, &set, state, &error))
+    g_assert_no_error (error);
+  while (lb_learner_steps (learner) < steps) {
+    if (!lb_learner_in_epoch (learner))
+      lb_learner_begin_epoch (learner, &set, lb_key_index (lb_key (4), lb_learner_epochs (learner)));
+    g_assert_true (lb_learner_step (learner, compute, &loss));
+  }
+  return lb_learner_save (learner);
+}
+
+static LbTensor *
+named (GArray *state, const char *name)
+{
+  for (guint i = 0; i < state->len; i++)
+    if (g_str_equal (g_array_index (state, LbNamedTensor, i).name, name))
+      return g_array_index (state, LbNamedTensor, i).tensor;
+  return NULL;
+}
+
+static void
+assert_same_state (GArray *a, GArray *b)
+{
+  g_assert_cmpuint (a->len, ==, b->len);
+  for (guint i = 0; i < a->len; i++) {
+    const LbNamedTensor *x = &g_array_index (a, LbNamedTensor, i), *y = &g_array_index (b, LbNamedTensor, i);
+    g_assert_cmpstr (x->name, ==, y->name);
+    g_assert_cmpmem (lb_tensor_data (x->tensor), lb_tensor_bytes (x->tensor), lb_tensor_data (y->tensor),
+                     lb_tensor_bytes (y->tensor));
+  }
+}
+
+/* 20 images in batches of 8: three steps an epoch. Cut inside an epoch, at its end, before its last step. */
+static void
+test_restored_training_ends_in_the_same_bits (void)
+{
+  g_auto (Toy) toy = toy_new (20, 1);
+  LbLearnerSettings settings[] = {
+    { .batch = 8, .momentum = 0.9, .weight_decay = 5e-4, .schedule = { LB_SCHEDULE_STEP, 3, 0, 0.1 } },
+    { .batch = 8,
+      .optimiser = LB_OPTIMISER_ADAMW,
+      .beta1 = 0.9,
+      .beta2 = 0.999,
+      .epsilon = 1e-8,
+      .weight_decay = 0.1,
+      .schedule = { LB_SCHEDULE_COSINE, 3, 1 },
+      .average_decay = 0.9 },
+    { .batch = 8 },
+  };
+
+  g_assert_true (lb_augmentation_parse ("color_crop_cutout_scale_rotate", &settings[1].augmentation, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++) {
+    g_autoptr (GArray) whole = learn_steps (&toy, &settings[i], NULL, 9);
+    for (guint cut = 2; cut <= 8; cut += 3) {
+      g_autoptr (GArray) first = learn_steps (&toy, &settings[i], NULL, cut);
+      g_autoptr (GArray) second = learn_steps (&toy, &settings[i], first, 9);
+      assert_same_state (whole, second);
+    }
+    g_autoptr (GArray) epoch = learn_steps (&toy, &settings[i], NULL, 6);
+    g_autoptr (GArray) rest = learn_steps (&toy, &settings[i], epoch, 9);
+    assert_same_state (whole, rest);
+  }
+}
+
+static void
+refuse_state (const Toy *toy, const LbLearnerSettings *settings, GArray *state, const char *message)
+{
+  LbLearningSet set = { .images = toy->images, .labels = toy->labels, .mean = toy->mean, .std = toy->std };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbNetwork) network = lb_network_new ("convnet-d2", (LbImageSize){ 1, 8, 8 }, 2, NULL);
+  g_autoptr (LbLearner) learner = lb_learner_new (network, 20, settings, NULL);
+  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key (3)), before = lb_tensor_copy (parameters);
+
+  lb_learner_start (learner, parameters, 0.01);
+  g_assert_false (lb_learner_restore (learner, &set, state, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
+  g_assert_cmpstr (error->message, ==, message);
+  g_assert_cmpmem (lb_tensor_data (before), lb_tensor_bytes (before), lb_tensor_data (parameters),
+                   lb_tensor_bytes (parameters));
+}
+
+static void
+test_foreign_states_are_refused (void)
+{
+  g_auto (Toy) toy = toy_new (20, 1);
+  LbLearnerSettings plain = { .batch = 8 }, momentum = { .batch = 8, .momentum = 0.9 };
+  g_autoptr (GArray) state = learn_steps (&toy, &plain, NULL, 2);
+  gint64 *position = lb_tensor_i64 (named (state, "position"));
+
+  refuse_state (&toy, &momentum, state,
+                "a saved training has no 'moment1', where f32[150402] was expected; it was saved with other settings, "
+                "start the training again");
+  position[1] = 12;
+  refuse_state (&toy, &plain, state,
+                "a saved training stands at image 12 after 0 epochs and 2 steps, where batches of 8 of 20 images were "
+                "expected; it is damaged or was saved with another set, start the training again");
+  position[1] = -8;
+  refuse_state (&toy, &plain, state,
+                "a saved training stands at image -8 after 0 epochs and 2 steps, where batches of 8 of 20 images were "
+                "expected; it is damaged or was saved with another set, start the training again");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -135,5 +337,11 @@ main (int argc, char **argv)
   g_test_add_func ("/learner/loss-is-that-before-the-step", test_loss_is_that_before_the_step);
   g_test_add_func ("/learner/views-teach-too", test_views_teach_too);
   g_test_add_func ("/learner/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
+  g_test_add_func ("/learner/adam-learns-too", test_adam_learns_too);
+  g_test_add_func ("/learner/images-are-augmented", test_images_are_augmented);
+  g_test_add_func ("/learner/views-are-augmented", test_views_are_augmented);
+  g_test_add_func ("/learner/average-follows-the-parameters", test_average_follows_the_parameters);
+  g_test_add_func ("/learner/restored-training-ends-in-the-same-bits", test_restored_training_ends_in_the_same_bits);
+  g_test_add_func ("/learner/foreign-states-are-refused", test_foreign_states_are_refused);
   return g_test_run ();
 }

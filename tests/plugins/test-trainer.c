@@ -158,6 +158,66 @@ test_refuses_what_does_not_fit (void)
   harness_refuses (label, LB_ERROR_INPUT, "set.samples: image 3 has label 2; expected 0 to 1, as there are 2 classes");
 }
 
+/* What each property of the optimisation changes shows in the parameters. */
+static void
+test_every_choice_reaches_the_training (void)
+{
+  static const struct {
+    const char *property, *value, *optimizer;
+  } changes[] = {
+    { "optimizer", "adam", "sgd" },
+    { "optimizer", "adamw", "adam" },
+    { "betas", "[0.5, 0.999]", "adam" },
+    { "betas", "[0.9, 0.5]", "adamw" },
+    { "epsilon", "0.1", "adam" },
+    { "weight-decay", "0.5", "adamw" },
+    { "weight-decay", "0.5", "adam" },
+    { "schedule", "cosine", "sgd" },
+    { "schedule", "constant", "sgd" },
+    { "warmup-epochs", "2", "sgd" },
+    { "ema", "0.99", "sgd" },
+    { "augmentation", "crop-flip", "sgd" },
+    { "augmentation", "color_cutout", "sgd" },
+  };
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++) {
+    g_autoptr (Harness) plain = trainer (samples, "samples", "4"), changed = trainer (samples, "samples", "4");
+
+    harness_set (plain, "optimizer", changes[i].optimizer);
+    harness_set (changed, "optimizer", changes[i].optimizer);
+    harness_set (changed, changes[i].property, changes[i].value);
+    harness_run_well (plain);
+    harness_run_well (changed);
+    g_test_message ("%s: %s", changes[i].property, changes[i].value);
+    g_assert_false (same_bytes (lb_packet_get (harness_output (plain, "model", 0), "parameters"),
+                                lb_packet_get (harness_output (changed, "model", 0), "parameters")));
+  }
+}
+
+static void
+test_refuses_settings_that_cannot_be (void)
+{
+  static const struct {
+    const char *property, *value, *message;
+  } wrong[] = {
+    { "betas", "[0.9]", "property 'betas': 1 numbers are given; expected two" },
+    { "betas", "[0.9, 1]", "property 'betas': a beta of 1 never moves; expected numbers below 1" },
+    { "warmup-epochs", "3", "property 'warmup-epochs': 3 of 3 epochs; expected fewer than there are 'epochs'" },
+    { "augmentation", "flop",
+      "property 'augmentation': augmentation 'flop' has 'flop'; expected none, crop-flip, or some of color, crop, "
+      "cutout, flip, scale and rotate joined by '_', each once (did you mean 'flip'?)" },
+  };
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autoptr (Harness) h = trainer (samples, "samples", "3");
+
+    harness_set (h, wrong[i].property, wrong[i].value);
+    harness_refuses (h, LB_ERROR_PIPELINE, wrong[i].message);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -168,5 +228,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
   g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
+  g_test_add_func ("/trainer/every-choice-reaches-the-training", test_every_choice_reaches_the_training);
+  g_test_add_func ("/trainer/refuses-settings-that-cannot-be", test_refuses_settings_that_cannot_be);
   return g_test_run ();
 }

@@ -1,0 +1,45 @@
+/* Learning-rate schedules. */
+#include "nn/schedule.h"
+
+#include <math.h>
+
+/* The first epoch past half-way, as the protocol of dataset condensation counts it. */
+static guint64
+step_epoch (const LbSchedule *schedule)
+{
+  return (guint64)(schedule->epochs / 2 + 1);
+}
+
+/* Half a cosine over the steps behind the warm-up. */
+static double
+cosine (const LbSchedule *schedule, guint64 done, guint64 epoch_steps)
+{
+  double warm = (double)((guint64)schedule->warmup * epoch_steps);
+  double all = (double)((guint64)schedule->epochs * epoch_steps);
+
+  return 0.5 * (1 + cos (G_PI * MIN (1, ((double)done - warm) / MAX (1, all - warm))));
+}
+
+double
+lb_schedule_factor (const LbSchedule *schedule, guint64 epoch, guint64 step, guint64 epoch_steps)
+{
+  guint64 done = epoch * epoch_steps + step, warm = (guint64)schedule->warmup * epoch_steps;
+
+  if (done < warm)
+    return (double)(done + 1) / (double)warm;
+  switch (schedule->kind) {
+  case LB_SCHEDULE_STEP:
+    return epoch >= step_epoch (schedule) ? schedule->decay : 1;
+  case LB_SCHEDULE_COSINE:
+    return cosine (schedule, done, epoch_steps);
+  case LB_SCHEDULE_CONSTANT:
+    break;
+  }
+  return 1;
+}
+
+gboolean
+lb_schedule_restarts (const LbSchedule *schedule, guint64 epoch)
+{
+  return schedule->kind == LB_SCHEDULE_STEP && schedule->decay != 1 && epoch == step_epoch (schedule);
+}
