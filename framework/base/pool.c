@@ -14,6 +14,8 @@
  */
 #include "base/pool.h"
 
+#include <fenv.h>
+
 #define SPIN_MICROSECONDS 20
 #define MAX_THREADS       1024
 
@@ -111,6 +113,8 @@ work (gpointer data)
   Worker *worker = data;
   LbPool *pool = worker->pool;
 
+  /* Arithmetic as IEEE has it, whatever the thread that made the pool was set to: threads inherit it. */
+  fesetenv (FE_DFL_ENV);
   g_mutex_lock (&pool->mutex);
   while (!pool->closing) {
     if (pool->oldest == NULL)

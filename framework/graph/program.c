@@ -5,6 +5,7 @@
 #include "graph/plan.h"
 #include "graph/rewrite.h"
 
+#include <fenv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,15 +265,25 @@ make_arenas (LbProgram *program, guint n)
   program->n_arenas = n;
 }
 
-void
-lb_program_run (LbProgram *program, LbCompute *compute)
+static void
+check_bound (LbProgram *program)
 {
-  LbPool *pool = lb_compute_pool (compute);
   for (guint id = 0; id < program->graph->nodes->len; id++) {
     LbNode *node = g_ptr_array_index (program->graph->nodes, id);
     if (node->op == LB_OP_INPUT && program->bound[id] == NULL)
       g_error ("input '%s' of a program is not bound (made at %s)", node->name, node->here);
   }
+}
+
+void
+lb_program_run (LbProgram *program, LbCompute *compute)
+{
+  LbPool *pool = lb_compute_pool (compute);
+  check_bound (program);
+  /* What somebody else's library did to this thread's rounding or subnormal numbers must not matter. */
+  fenv_t before;
+  fegetenv (&before);
+  fesetenv (FE_DFL_ENV);
   make_arenas (program, lb_pool_threads (pool));
   for (guint part = 0; part < program->plan->n_parts; part++) {
     for (guint i = 0; i < program->plan->waves->len; i++) {
@@ -299,6 +310,7 @@ lb_program_run (LbProgram *program, LbCompute *compute)
     memcpy (lb_tensor_data (to), lb_tensor_data (g_hash_table_lookup (program->results, carry->output)),
             lb_tensor_bytes (to));
   }
+  fesetenv (&before);
   lb_compute_add_flops (compute, program->flops);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "plugin/loader.h"
 
+#include <fenv.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -202,7 +203,11 @@ lb_plugin_open (const char *path, GModule **module, GError **error)
   if (!check_file (path, error))
     return NULL;
 
+  /* A module linked with -ffast-math would set this thread, and those it makes, to flush subnormal numbers. */
+  fenv_t before;
+  fegetenv (&before);
   GModule *opened = g_module_open (path, G_MODULE_BIND_LOCAL);
+  fesetenv (&before);
   if (opened == NULL) {
     refuse_link (path, g_module_error (), error);
     return NULL;

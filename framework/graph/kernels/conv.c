@@ -87,8 +87,8 @@ multiply_short (const Geometry *g, const real *patches, const real *turned, real
       vec sum[4] = { { 0 } };
       for (gint64 k = 0; k < g->patch; k++) {
         const real *w = turned + k * g->out + o;
-        real x = patches[k];
-        UNROLL for (int v = 0; v < 4; v++) sum[v] += x * load (w + v * LANES);
+        vec x = spread (patches[k]);
+        UNROLL for (int v = 0; v < 4; v++) sum[v] = multiply_add (x, load (w + v * LANES), sum[v]);
       }
       for (int v = 0; v < 4; v++)
         store (out + o + v * LANES, sum[v]);
@@ -107,14 +107,16 @@ outer_short (const Geometry *g, const real *patches, const real *y, real *turned
         for (gint64 pixel = 0; pixel < g->pixels; pixel++)
           UNROLL for (int k = 0; k < 6; k++)
           {
-            real x = patches[pixel * g->patch + k0 + k];
-            UNROLL for (int v = 0; v < 4; v++) sum[k][v] += x * load (y + pixel * g->out + o + v * LANES);
+            vec x = spread (patches[pixel * g->patch + k0 + k]);
+            UNROLL for (int v = 0; v < 4; v++) sum[k][v]
+                = multiply_add (x, load (y + pixel * g->out + o + v * LANES), sum[k][v]);
           }
       else
         for (gint64 pixel = 0; pixel < g->pixels; pixel++)
           for (int k = 0; k < n; k++) {
-            real x = patches[pixel * g->patch + k0 + k];
-            UNROLL for (int v = 0; v < 4; v++) sum[k][v] += x * load (y + pixel * g->out + o + v * LANES);
+            vec x = spread (patches[pixel * g->patch + k0 + k]);
+            UNROLL for (int v = 0; v < 4; v++) sum[k][v]
+                = multiply_add (x, load (y + pixel * g->out + o + v * LANES), sum[k][v]);
           }
       for (int k = 0; k < n; k++)
         for (int v = 0; v < 4; v++) {

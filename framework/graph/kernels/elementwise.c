@@ -3,7 +3,7 @@
  * The axes of the result are merged as far as the operands' strides allow, so that equal shapes run as one loop and a
  * bias [c] under [n, h, w, c] as one loop for each pixel.
  */
-#include "graph/kernels/variant.h"
+#include "graph/kernels/functions.h"
 
 /* The result may stand where an operand stood, element by element, never shifted: the loop may be vectorised as it is.
  */
@@ -131,11 +131,18 @@ BINARY (gate, x <= 0 ? 0 : y)
     }                                                                                                                  \
   }
 
-UNARY (exp, sizeof (real) == 4 ? (real)expf ((float)x) : (real)exp ((double)x))
-UNARY (log, sizeof (real) == 4 ? (real)logf ((float)x) : (real)log ((double)x))
-UNARY (tanh, sizeof (real) == 4 ? (real)tanhf ((float)x) : (real)tanh ((double)x))
 UNARY (sqrt, sizeof (real) == 4 ? (real)sqrtf ((float)x) : (real)sqrt ((double)x))
 UNARY (relu, x < 0 ? 0 : x)
+
+#define FUNCTION(name)                                                                                                 \
+  void KERNEL (name) (const LbCall *call)                                                                              \
+  {                                                                                                                    \
+    map_function (vec_##name, lb_shape_size (call->output_shape), call->inputs[0], call->output);                      \
+  }
+
+FUNCTION (exp)
+FUNCTION (log)
+FUNCTION (tanh)
 
 void
 KERNEL (affine) (const LbCall *call)
@@ -143,7 +150,7 @@ KERNEL (affine) (const LbCall *call)
   const real *a = call->inputs[0];
   real *out = call->output, factor = call->node->attributes.factor, offset = call->node->attributes.offset;
   gint64 n = lb_shape_size (call->output_shape);
-  IN_PLACE for (gint64 i = 0; i < n; i++) out[i] = factor * a[i] + offset;
+  IN_PLACE for (gint64 i = 0; i < n; i++) out[i] = multiply_add_one (factor, a[i], offset);
 }
 
 void
@@ -163,12 +170,13 @@ KERNEL (log_softmax) (const LbCall *call)
   real *out = call->output;
   gint64 n = call->output_shape.dim[call->output_shape.rank - 1], rows = lb_shape_size (call->output_shape) / n;
   for (gint64 r = 0; r < rows; r++, x += n, out += n) {
-    real top = x[0], sum = 0;
+    real top = x[0];
     for (gint64 i = 1; i < n; i++)
       top = x[i] > top ? x[i] : top;
     for (gint64 i = 0; i < n; i++)
-      sum += sizeof (real) == 4 ? (real)expf ((float)(x[i] - top)) : (real)exp ((double)(x[i] - top));
-    real shift = top + (sizeof (real) == 4 ? (real)logf ((float)sum) : (real)log ((double)sum));
+      out[i] = x[i] - top;
+    map_function (vec_exp, n, out, out);
+    real shift = top + log_one (sum_row (out, n));
     for (gint64 i = 0; i < n; i++)
       out[i] = x[i] - shift;
   }

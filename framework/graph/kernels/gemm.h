@@ -41,8 +41,8 @@ gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, co
     UNROLL for (int v = 0; v < nv; v++) right[v] = load (b + p * ldb + v * LANES);
     UNROLL for (int i = 0; i < mr; i++)
     {
-      real left = a[i * row + p * step];
-      UNROLL for (int v = 0; v < nv; v++) sum[i][v] += left * right[v];
+      vec left = spread (a[i * row + p * step]);
+      UNROLL for (int v = 0; v < nv; v++) sum[i][v] = multiply_add (left, right[v], sum[i][v]);
     }
   }
   UNROLL for (int i = 0; i < mr; i++) UNROLL for (int v = 0; v < nv; v++) store (c + i * ldc + v * LANES, sum[i][v]);

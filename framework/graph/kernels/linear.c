@@ -114,7 +114,7 @@ KERNEL (bilinear) (const LbCall *call)
         for (gint64 k = 0; k < c; k++) {
           real sum = 0;
           for (guint q = 0; q < 4; q++)
-            sum += at.weight[q] * x[at.pixel[q] * c + k];
+            sum = multiply_add_one (at.weight[q], x[at.pixel[q] * c + k], sum);
           y[k] = sum;
         }
       }
@@ -134,6 +134,6 @@ KERNEL (bilinear_adjoint) (const LbCall *call)
         Corners at = corners_of (where + 10 * n, i, j, out->dim[1], out->dim[2], (LbBorder)call->node->attributes.a);
         for (guint q = 0; q < 4; q++)
           for (gint64 k = 0; k < c; k++)
-            x[at.pixel[q] * c + k] += at.weight[q] * g[k];
+            x[at.pixel[q] * c + k] = multiply_add_one (at.weight[q], g[k], x[at.pixel[q] * c + k]);
       }
 }

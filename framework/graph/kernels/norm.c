@@ -57,7 +57,7 @@ statistics (const real *X, gint64 m, gint64 c, real epsilon, real *mean, real *r
     mean[k] /= (real)m;
   P = mean, Q = mean;
   S0 = r;
-  SUM_CHANNELS (number d = x - p; s0 += d * d);
+  SUM_CHANNELS (number d = x - p; s0 = MULTIPLY_ADD (d, d, s0));
   for (gint64 k = 0; k < c; k++)
     r[k] = 1 / (real)sqrt ((double)(r[k] / (real)m + epsilon));
 }
@@ -88,7 +88,7 @@ KERNEL (instance_norm_gradient) (const LbCall *call)
     const real *Z = X, *P = mean, *Q = r;
     real *out = (real *)call->output + n * m * c;
     statistics (X, m, c, call->node->attributes.factor, mean, r, S0);
-    SUM_CHANNELS (s0 += y; s1 += y * ((x - p) * q));
+    SUM_CHANNELS (s0 += y; s1 = MULTIPLY_ADD (y, (x - p) * q, s1));
     for (gint64 k = 0; k < c; k++) {
       S0[k] /= (real)m;
       S1[k] /= (real)m;
@@ -117,10 +117,10 @@ KERNEL (instance_norm_second) (const LbCall *call)
       mean_v[k] /= (real)m;
     }
     S0 = B, S1 = C, P = mean, Q = r;
-    SUM_CHANNELS (number h = (x - p) * q; s0 += y * h; s1 += z * h);
+    SUM_CHANNELS (number h = (x - p) * q; s0 = MULTIPLY_ADD (y, h, s0); s1 = MULTIPLY_ADD (z, h, s1));
     S0 = A, S1 = room, P = mean_g, Q = mean_v;
     S2 = room;
-    SUM_CHANNELS (s0 += (y - p) * (z - q));
+    SUM_CHANNELS (s0 = MULTIPLY_ADD (y - p, z - q, s0));
     for (gint64 i = 0; i < m; i++)
       for (gint64 k = 0; k < c; k++) {
         real xhat = (X[i * c + k] - mean[k]) * r[k];

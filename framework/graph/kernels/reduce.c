@@ -33,23 +33,6 @@ merge_axes (const LbShape *wide, const LbShape *narrow)
   return axes;
 }
 
-/* Sum in a fixed order that a vector unit can follow. */
-static real
-sum_row (const real *x, gint64 n)
-{
-  real parts[16] = { 0 };
-  gint64 i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (gint64 k = 0; k < 16; k++)
-      parts[k] += x[i + k];
-  for (gint64 k = 0; i < n; i++, k++)
-    parts[k] += x[i];
-  for (gint64 width = 8; width > 0; width /= 2)
-    for (gint64 k = 0; k < width; k++)
-      parts[k] += parts[k + width];
-  return parts[0];
-}
-
 static gint64
 advance (const Axes *axes, gint64 *at, gint64 place)
 {

@@ -14,18 +14,25 @@
 
 /* ---- One-dimensional transforms of vectors at d[0], d[s], d[2 s], ... ---- */
 
+/* x + factor y */
+static inline vec
+plus (vec x, double factor, vec y)
+{
+  return multiply_add (spread ((real)factor), y, x);
+}
+
 /* B' */
 static inline void
 transform_input (const vec *d, int s, vec *t, int ts)
 {
   vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
-  vec a = d4 - 4 * d2, b = d3 - 4 * d1, e = d4 - d2, f = 2 * (d3 - d1);
-  t[0] = 4 * d0 - 5 * d2 + d4;
+  vec a = plus (d4, -4, d2), b = plus (d3, -4, d1), e = d4 - d2, f = d3 - d1;
+  t[0] = plus (plus (d4, -5, d2), 4, d0);
   t[ts] = a + b;
   t[2 * ts] = a - b;
-  t[3 * ts] = e + f;
-  t[4 * ts] = e - f;
-  t[5 * ts] = 4 * d1 - 5 * d3 + d5;
+  t[3 * ts] = plus (e, 2, f);
+  t[4 * ts] = plus (e, -2, f);
+  t[5 * ts] = plus (plus (d5, -5, d3), 4, d1);
 }
 
 /* A' */
@@ -34,9 +41,9 @@ transform_output (const vec *m, int s, vec *t, int ts)
 {
   vec a = m[s] + m[2 * s], b = m[s] - m[2 * s], e = m[3 * s] + m[4 * s], f = m[3 * s] - m[4 * s];
   t[0] = m[0] + a + e;
-  t[ts] = b + 2 * f;
-  t[2 * ts] = a + 4 * e;
-  t[3 * ts] = b + 8 * f + m[5 * s];
+  t[ts] = plus (b, 2, f);
+  t[2 * ts] = plus (a, 4, e);
+  t[3 * ts] = plus (b, 8, f) + m[5 * s];
 }
 
 /* A */
@@ -44,12 +51,12 @@ static inline void
 transform_gradient (const vec *y, int s, vec *t, int ts)
 {
   vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
-  vec a = y0 + y2, b = y1 + y3, e = y0 + 4 * y2, f = 2 * y1 + 8 * y3;
+  vec a = y0 + y2, b = y1 + y3, e = plus (y0, 4, y2), f = plus (y1, 4, y3);
   t[0] = y0;
   t[ts] = a + b;
   t[2 * ts] = a - b;
-  t[3 * ts] = e + f;
-  t[4 * ts] = e - f;
+  t[3 * ts] = plus (e, 2, f);
+  t[4 * ts] = plus (e, -2, f);
   t[5 * ts] = y3;
 }
 
@@ -58,13 +65,12 @@ static inline void
 transform_filter (const vec *g, int s, vec *t, int ts)
 {
   vec g0 = g[0], g1 = g[s], g2 = g[2 * s];
-  vec a = (g0 + g2) * (real)(-1.0 / 6), b = g1 * (real)(1.0 / 6);
-  vec e = g0 * (real)(1.0 / 24) + g2 * (real)(1.0 / 6), f = g1 * (real)(1.0 / 12);
+  vec a = (g0 + g2) * (real)(-1.0 / 6), e = plus (g0 * (real)(1.0 / 24), 1.0 / 6, g2);
   t[0] = g0 * (real)0.25;
-  t[ts] = a - b;
-  t[2 * ts] = a + b;
-  t[3 * ts] = e + f;
-  t[4 * ts] = e - f;
+  t[ts] = plus (a, -1.0 / 6, g1);
+  t[2 * ts] = plus (a, 1.0 / 6, g1);
+  t[3 * ts] = plus (e, 1.0 / 12, g1);
+  t[4 * ts] = plus (e, -1.0 / 12, g1);
   t[5 * ts] = g2;
 }
 
@@ -73,9 +79,9 @@ static inline void
 transform_filter_back (const vec *u, int s, vec *t, int ts)
 {
   vec a = u[s] + u[2 * s], b = u[2 * s] - u[s], e = u[3 * s] + u[4 * s], f = u[3 * s] - u[4 * s];
-  t[0] = u[0] * (real)0.25 - a * (real)(1.0 / 6) + e * (real)(1.0 / 24);
-  t[ts] = b * (real)(1.0 / 6) + f * (real)(1.0 / 12);
-  t[2 * ts] = (e - a) * (real)(1.0 / 6) + u[5 * s];
+  t[0] = plus (plus (u[0] * (real)0.25, -1.0 / 6, a), 1.0 / 24, e);
+  t[ts] = plus (b * (real)(1.0 / 6), 1.0 / 12, f);
+  t[2 * ts] = plus (u[5 * s], 1.0 / 6, e - a);
 }
 
 /* ---- Tiles ---- */
