@@ -246,9 +246,10 @@ static void
 note_end (StageRun *stage, GError *error)
 {
   LbRun *run = stage->run;
-  gboolean is_waiting;
+  const LbLink *link;
+  gint64 since;
   stage->activity.ended = g_get_monotonic_time ();
-  stage->activity.waited = lb_stage_waited (stage->stage, stage->activity.ended, &is_waiting);
+  stage->activity.waited = lb_stage_waited (stage->stage, stage->activity.ended, &link, &since);
   if (error == NULL) {
     stage->activity.state = LB_ACTIVITY_DONE;
   } else if (g_error_matches (error, LB_ERROR, LB_ERROR_CANCELLED)) {
@@ -322,9 +323,10 @@ sample (LbRun *run, gint64 now)
   for (guint i = 0; i < run->n_stages; i++) {
     StageRun *stage = &run->stages[i];
     if (stage->activity.ended == 0) {
-      gboolean is_waiting;
-      stage->activity.waited = lb_stage_waited (stage->stage, now, &is_waiting);
-      stage->activity.state = is_waiting ? LB_ACTIVITY_WAITING : LB_ACTIVITY_RUNNING;
+      const LbLink *link;
+      gint64 since;
+      stage->activity.waited = lb_stage_waited (stage->stage, now, &link, &since);
+      stage->activity.state = link != NULL ? LB_ACTIVITY_WAITING : LB_ACTIVITY_RUNNING;
     }
     activities[i] = stage->activity;
   }

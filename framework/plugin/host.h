@@ -50,9 +50,9 @@ gboolean lb_stage_run (LbStage *stage, GError **error);
 /* Bytes pushed on all ports, each packet counted once however many readers it has. */
 guint64 lb_stage_bytes_out (LbStage *stage);
 
-/* Microseconds that the stage has been blocked on its links up to @now (of g_get_monotonic_time()), and whether it is.
- */
-gint64 lb_stage_waited (LbStage *stage, gint64 now, gboolean *is_waiting);
+/* Microseconds that the stage has been blocked on its links up to @now (of g_get_monotonic_time()); and on which, and
+ * since when, it is: NULL and 0 when it runs. */
+gint64 lb_stage_waited (LbStage *stage, gint64 now, const LbLink **link, gint64 *since);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbStage, lb_stage_free)
 

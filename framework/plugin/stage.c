@@ -36,9 +36,7 @@ struct _LbStage {
   guint n_outputs;
   LbStageListener listener;
   gpointer listener_data;
-  GMutex lock; /* what follows: read by others while the stage runs */
-  guint64 bytes_out;
-  gint64 waited, waiting_since; /* microseconds blocked so far; when the present wait began, 0 for none */
+  guint64 bytes_out; /* atomic: read by others while the stage runs */
 };
 
 /* ---- Life ---- */
@@ -96,7 +94,6 @@ lb_stage_new (const LbStageSetup *setup)
   if (setup->listener != NULL)
     stage->listener = *setup->listener;
   stage->listener_data = setup->listener_data;
-  g_mutex_init (&stage->lock);
   add_inputs (stage, setup);
   add_outputs (stage, setup);
   return stage;
@@ -119,7 +116,6 @@ lb_stage_free (LbStage *stage)
   g_free (stage->name);
   g_free (stage->output_directory);
   lb_compute_free (stage->compute);
-  g_mutex_clear (&stage->lock);
   g_free (stage);
 }
 
@@ -149,10 +145,7 @@ lb_stage_run (LbStage *stage, GError **error)
 guint64
 lb_stage_bytes_out (LbStage *stage)
 {
-  g_mutex_lock (&stage->lock);
-  guint64 bytes = stage->bytes_out;
-  g_mutex_unlock (&stage->lock);
-  return bytes;
+  return __atomic_load_n (&stage->bytes_out, __ATOMIC_RELAXED);
 }
 
 /* ---- What a stage asks about itself ---- */
@@ -198,40 +191,30 @@ find_input (LbStage *stage, const char *port, GError **error)
   return NULL;
 }
 
-static void
-begin_wait (LbStage *stage)
-{
-  g_mutex_lock (&stage->lock);
-  stage->waiting_since = g_get_monotonic_time ();
-  g_mutex_unlock (&stage->lock);
-}
-
-static void
-end_wait (LbStage *stage)
-{
-  g_mutex_lock (&stage->lock);
-  stage->waited += g_get_monotonic_time () - stage->waiting_since;
-  stage->waiting_since = 0;
-  g_mutex_unlock (&stage->lock);
-}
-
 gint64
-lb_stage_waited (LbStage *stage, gint64 now, gboolean *is_waiting)
+lb_stage_waited (LbStage *stage, gint64 now, const LbLink **link, gint64 *since)
 {
-  g_mutex_lock (&stage->lock);
-  gint64 waited = stage->waited + (stage->waiting_since != 0 ? MAX (now - stage->waiting_since, 0) : 0);
-  *is_waiting = stage->waiting_since != 0;
-  g_mutex_unlock (&stage->lock);
-  return waited;
-}
+  gint64 waited = 0, begun;
 
-static gboolean
-pull_link (LbStage *stage, LbLink *link, LbPacket **packet, GError **error)
-{
-  begin_wait (stage);
-  gboolean pulled = lb_link_pull (link, packet, error);
-  end_wait (stage);
-  return pulled;
+  *link = NULL;
+  *since = 0;
+  for (guint i = 0; i < stage->n_inputs; i++)
+    for (guint j = 0; j < stage->inputs[i].links->len; j++) {
+      waited += lb_link_reader_waited (stage->inputs[i].links->pdata[j], now, &begun);
+      if (begun != 0) {
+        *link = stage->inputs[i].links->pdata[j];
+        *since = begun;
+      }
+    }
+  for (guint i = 0; i < stage->n_outputs; i++)
+    for (guint j = 0; j < stage->outputs[i]->len; j++) {
+      waited += lb_link_writer_waited (stage->outputs[i]->pdata[j], now, &begun);
+      if (begun != 0) {
+        *link = stage->outputs[i]->pdata[j];
+        *since = begun;
+      }
+    }
+  return waited;
 }
 
 gboolean
@@ -243,7 +226,7 @@ lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **err
   if (input == NULL)
     return FALSE;
   for (; input->current < input->links->len; input->current++) {
-    if (!pull_link (stage, g_ptr_array_index (input->links, input->current), packet, error))
+    if (!lb_link_pull (g_ptr_array_index (input->links, input->current), packet, error))
       return FALSE;
     if (*packet != NULL)
       return TRUE;
@@ -261,7 +244,7 @@ lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **pac
     return FALSE;
   if (index >= input->links->len)
     return TRUE;
-  return pull_link (stage, g_ptr_array_index (input->links, index), packet, error);
+  return lb_link_pull (g_ptr_array_index (input->links, index), packet, error);
 }
 
 guint
@@ -330,15 +313,11 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
     g_prefix_error (error, "output '%s': ", port);
     return FALSE;
   }
-  g_mutex_lock (&stage->lock);
-  stage->bytes_out += lb_packet_bytes (owned);
-  g_mutex_unlock (&stage->lock);
+  __atomic_store_n (&stage->bytes_out, stage->bytes_out + lb_packet_bytes (owned), __ATOMIC_RELAXED);
 
   gboolean pushed = TRUE;
-  begin_wait (stage);
   for (guint i = 0; pushed && i < stage->outputs[index]->len; i++)
     pushed = lb_link_push (g_ptr_array_index (stage->outputs[index], i), owned, error);
-  end_wait (stage);
   return pushed;
 }
 

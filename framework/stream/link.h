@@ -33,6 +33,11 @@ gboolean lb_flow_is_cancelled (LbFlow *flow);
 /* How often a link was grown to resolve an artificial deadlock. */
 guint lb_flow_n_grown (LbFlow *flow);
 
+/* Called each time that happens, from the thread that found it out, with the bounds before and after. It must be quick
+ * and call nothing of flows or links. Set before any stage runs. */
+typedef void (*LbFlowGrown) (gpointer data, const char *link, gsize from, gsize to);
+void lb_flow_on_grown (LbFlow *flow, LbFlowGrown grown, gpointer data);
+
 /* Blocks while the link is full. Keeps its own reference. When the reader has left, the packet is dropped and TRUE is
  * returned: a reader that needs no more does not stop its writer's other readers. FALSE only when cancelled or
  * deadlocked. */
@@ -46,9 +51,20 @@ void lb_link_close_writer (LbLink *link);
 void lb_link_close_reader (LbLink *link);
 
 const char *lb_link_name (const LbLink *link);
+
+/* What follows may be asked from any thread at any time. */
+
 /* Packets and bytes passed so far. */
 guint64 lb_link_packets (LbLink *link);
 guint64 lb_link_bytes (LbLink *link);
+
+/* What waits in it now, as counted against its bound: bytes, but 64 at least for each packet. */
+gsize lb_link_queued (LbLink *link);
+
+/* Microseconds up to @now (of g_get_monotonic_time()) that its reader has been blocked for want of a packet, or its
+ * writer for want of room; *since is when the present wait began, 0 when there is none. */
+gint64 lb_link_reader_waited (LbLink *link, gint64 now, gint64 *since);
+gint64 lb_link_writer_waited (LbLink *link, gint64 now, gint64 *since);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbFlow, lb_flow_free)
 

@@ -6,44 +6,48 @@
 
 #include <string.h>
 
+/* Names shorter than this are kept in place. */
+#define BRIEF 16
+/* Most packets have no more fields than these, which need no memory of their own. */
+#define FEW 4
+
 typedef struct {
-  char *name;
+  char *name; /* NULL for a brief one */
+  char brief[BRIEF];
   LbTensor *tensor;
 } LbPacketField;
 
 struct _LbPacket {
   gint refs;
-  GArray *fields; /* LbPacketField; a handful, so that a search is a walk */
+  guint n_fields, room;
+  LbPacketField *fields; /* @few, or more on the heap; a handful, so that a search is a walk */
+  LbPacketField few[FEW];
 };
 
-static void
-field_clear (gpointer data)
+static const char *
+field_name (const LbPacketField *field)
 {
-  LbPacketField *field = data;
-
-  g_free (field->name);
-  lb_tensor_unref (field->tensor);
+  return field->name != NULL ? field->name : field->brief;
 }
 
 static LbPacketField *
 field_find (const LbPacket *packet, const char *name)
 {
-  for (guint i = 0; i < packet->fields->len; i++) {
-    LbPacketField *field = &g_array_index (packet->fields, LbPacketField, i);
-    if (strcmp (field->name, name) == 0)
-      return field;
-  }
+  for (guint i = 0; i < packet->n_fields; i++)
+    if (strcmp (field_name (&packet->fields[i]), name) == 0)
+      return &packet->fields[i];
   return NULL;
 }
 
 LbPacket *
 lb_packet_new (void)
 {
-  LbPacket *packet = g_new0 (LbPacket, 1);
+  LbPacket *packet = g_new (LbPacket, 1);
 
   packet->refs = 1;
-  packet->fields = g_array_new (FALSE, FALSE, sizeof (LbPacketField));
-  g_array_set_clear_func (packet->fields, field_clear);
+  packet->n_fields = 0;
+  packet->room = FEW;
+  packet->fields = packet->few;
   return packet;
 }
 
@@ -59,8 +63,24 @@ lb_packet_unref (LbPacket *packet)
 {
   if (packet == NULL || !g_atomic_int_dec_and_test (&packet->refs))
     return;
-  g_array_unref (packet->fields);
+  for (guint i = 0; i < packet->n_fields; i++) {
+    g_free (packet->fields[i].name);
+    lb_tensor_unref (packet->fields[i].tensor);
+  }
+  if (packet->fields != packet->few)
+    g_free (packet->fields);
   g_free (packet);
+}
+
+static void
+add_room (LbPacket *packet)
+{
+  gpointer before = packet->fields == packet->few ? NULL : packet->fields;
+
+  packet->room *= 2;
+  packet->fields = g_realloc_n (before, packet->room, sizeof *packet->fields);
+  if (before == NULL)
+    memcpy (packet->fields, packet->few, sizeof packet->few);
 }
 
 void
@@ -75,8 +95,13 @@ lb_packet_take (LbPacket *packet, const char *field, LbTensor *tensor)
     old->tensor = tensor;
     return;
   }
-  LbPacketField added = { g_strdup (field), tensor };
-  g_array_append_val (packet->fields, added);
+  if (packet->n_fields == packet->room)
+    add_room (packet);
+  LbPacketField *added = &packet->fields[packet->n_fields++];
+  added->name = strlen (field) < BRIEF ? NULL : g_strdup (field);
+  if (added->name == NULL)
+    strcpy (added->brief, field);
+  added->tensor = tensor;
 }
 
 void
@@ -119,21 +144,21 @@ lb_packet_get_text (const LbPacket *packet, const char *field)
 guint
 lb_packet_n_fields (const LbPacket *packet)
 {
-  return packet->fields->len;
+  return packet->n_fields;
 }
 
 const char *
 lb_packet_field_name (const LbPacket *packet, guint index)
 {
-  g_return_val_if_fail (index < packet->fields->len, NULL);
-  return g_array_index (packet->fields, LbPacketField, index).name;
+  g_return_val_if_fail (index < packet->n_fields, NULL);
+  return field_name (&packet->fields[index]);
 }
 
 LbTensor *
 lb_packet_field_tensor (const LbPacket *packet, guint index)
 {
-  g_return_val_if_fail (index < packet->fields->len, NULL);
-  return g_array_index (packet->fields, LbPacketField, index).tensor;
+  g_return_val_if_fail (index < packet->n_fields, NULL);
+  return packet->fields[index].tensor;
 }
 
 gsize
@@ -141,7 +166,7 @@ lb_packet_bytes (const LbPacket *packet)
 {
   gsize bytes = 0;
 
-  for (guint i = 0; i < packet->fields->len; i++)
-    bytes += lb_tensor_bytes (lb_packet_field_tensor (packet, i));
+  for (guint i = 0; i < packet->n_fields; i++)
+    bytes += lb_tensor_bytes (packet->fields[i].tensor);
   return bytes;
 }

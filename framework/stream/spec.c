@@ -227,8 +227,12 @@ gboolean
 lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, GError **error)
 {
   const LbSchema *schema = spec->schema;
-  g_autofree gint64 *values = g_memdup2 (spec->dims, schema->symbols->len * sizeof *spec->dims);
+  gint64 few[16];
+  g_autofree gint64 *many = schema->symbols->len > G_N_ELEMENTS (few) ? g_new (gint64, schema->symbols->len) : NULL;
+  gint64 *values = many != NULL ? many : few;
 
+  if (schema->symbols->len > 0)
+    memcpy (values, spec->dims, schema->symbols->len * sizeof *spec->dims);
   for (guint i = 0; i < schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (schema->fields, i);
     LbTensor *tensor = lb_packet_get (packet, field->name);

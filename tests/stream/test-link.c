@@ -377,6 +377,230 @@ test_million_packets (void)
   g_assert_cmpuint (lb_flow_n_grown (flow), ==, 0);
 }
 
+/* ---- Bytes in flight ---- */
+
+/* Tensors that are counted while they live. */
+static gint live_bytes, most_live_bytes, n_released; /* atomic, but for the second: the maker's */
+
+static void
+count_release (gpointer data)
+{
+  g_atomic_int_add (&live_bytes, -1000);
+  g_atomic_int_inc (&n_released);
+  g_free (data);
+}
+
+static LbPacket *
+make_counted (guint8 first)
+{
+  LbPacket *packet = lb_packet_new ();
+  guint8 *bytes = g_malloc0 (1000);
+
+  bytes[0] = first;
+  gint live = g_atomic_int_add (&live_bytes, 1000) + 1000;
+  most_live_bytes = MAX (most_live_bytes, live);
+  lb_packet_take (packet, "x", lb_tensor_wrap (LB_U8, LB_SHAPE (1000), bytes, bytes, count_release));
+  return packet;
+}
+
+static gpointer
+write_counted (gpointer data)
+{
+  Stage *stage = data;
+
+  for (guint i = 0; i < stage->count && stage->error == NULL; i++) {
+    g_autoptr (LbPacket) packet = make_counted ((guint8)i);
+    for (guint j = 0; j < 2 && stage->error == NULL; j++)
+      if (stage->out[j] != NULL)
+        lb_link_push (stage->out[j], packet, &stage->error);
+  }
+  end_stage (stage);
+  return NULL;
+}
+
+/* Takes its time over each packet. */
+static gpointer
+read_slowly (gpointer data)
+{
+  Stage *stage = data;
+  LbPacket *packet = NULL;
+
+  while (lb_link_pull (stage->in[0], &packet, &stage->error) && packet != NULL) {
+    stage->count += first_byte (packet) == (guint8)stage->count;
+    stage->bytes = MAX (stage->bytes, (gint64)lb_link_queued (stage->in[0]));
+    g_usleep (200);
+    lb_packet_unref (packet);
+  }
+  end_stage (stage);
+  return NULL;
+}
+
+static void
+test_slow_reader_holds_its_writer_back (void)
+{
+  g_autoptr (LbFlow) flow = lb_flow_new ();
+  LbLink *link = lb_flow_add_link (flow, "a -> b", 10000);
+  Stage writer = { .flow = flow, .out = { link }, .count = 300 }, reader = { .flow = flow, .in = { link } };
+  gint64 now, since;
+
+  most_live_bytes = 0;
+  lb_flow_set_stages (flow, 2);
+  GThread *threads[]
+      = { g_thread_new ("writer", write_counted, &writer), g_thread_new ("reader", read_slowly, &reader) };
+  join_all (threads, 2);
+  g_assert_cmpuint (reader.count, ==, 300);
+  /* Ten wait in the link, one is in the hand of the writer and one in that of the reader. */
+  g_assert_cmpint (reader.bytes, <=, 10000);
+  g_assert_cmpint (reader.bytes, >=, 8000);
+  g_assert_cmpint (most_live_bytes, <=, 12000);
+  g_assert_cmpint (most_live_bytes, >=, 9000);
+  g_assert_cmpint (live_bytes, ==, 0);
+  g_assert_cmpuint (lb_flow_n_grown (flow), ==, 0);
+  /* The writer was held back for most of 300 times 200 microseconds. */
+  now = g_get_monotonic_time ();
+  g_assert_cmpint (lb_link_writer_waited (link, now, &since), >, 10000);
+  g_assert_cmpint (since, ==, 0);
+}
+
+/* One packet to four readers: each finds the very bytes that were written, and they go when the last has read them. */
+#define N_READERS 4
+
+typedef struct {
+  Stage stage;
+  guint64 addresses;
+} FanReader;
+
+static gpointer
+note_addresses (gpointer data)
+{
+  FanReader *reader = data;
+  LbPacket *packet = NULL;
+
+  while (lb_link_pull (reader->stage.in[0], &packet, &reader->stage.error) && packet != NULL) {
+    reader->addresses = reader->addresses * 31 + (guint64)(gsize)lb_tensor_data (lb_packet_get (packet, "x"));
+    reader->stage.count++;
+    lb_packet_unref (packet);
+  }
+  end_stage (&reader->stage);
+  return NULL;
+}
+
+static void
+test_fan_out_copies_nothing (void)
+{
+  g_autoptr (LbFlow) flow = lb_flow_new ();
+  FanReader readers[N_READERS] = { 0 };
+  GThread *threads[N_READERS];
+  guint64 addresses = 0;
+
+  n_released = most_live_bytes = 0;
+  lb_flow_set_stages (flow, N_READERS + 1);
+  for (guint i = 0; i < N_READERS; i++) {
+    readers[i].stage = (Stage){ .flow = flow, .in = { lb_flow_add_link (flow, "a -> b", 5000) } };
+    threads[i] = g_thread_new ("reader", note_addresses, &readers[i]);
+  }
+  for (guint i = 0; i < 200; i++) {
+    g_autoptr (LbPacket) packet = make_counted (0);
+    addresses = addresses * 31 + (guint64)(gsize)lb_tensor_data (lb_packet_get (packet, "x"));
+    for (guint j = 0; j < N_READERS; j++)
+      g_assert_true (lb_link_push (readers[j].stage.in[0], packet, NULL));
+  }
+  for (guint i = 0; i < N_READERS; i++)
+    lb_link_close_writer (readers[i].stage.in[0]);
+  lb_flow_stage_ended (flow);
+  join_all (threads, N_READERS);
+  for (guint i = 0; i < N_READERS; i++) {
+    g_assert_cmpuint (readers[i].stage.count, ==, 200);
+    g_assert_cmpuint (readers[i].addresses, ==, addresses);
+  }
+  g_assert_cmpint (n_released, ==, 200);
+  /* At most what one link holds, and a packet in each hand: nowhere near four links' worth. */
+  g_assert_cmpint (most_live_bytes, <=, 5000 + 1000 * (N_READERS + 1));
+}
+
+/* What lb_flow_on_grown() told. */
+typedef struct {
+  guint n;
+  gsize bound;
+  gboolean is_chain;
+} Growth;
+
+static void
+note_growth (gpointer data, const char *link, gsize from, gsize to)
+{
+  Growth *growth = data;
+
+  growth->is_chain &= strcmp (link, "a -> b.full") == 0 && from == growth->bound && to > from;
+  growth->bound = to;
+  growth->n++;
+}
+
+static void
+test_tells_of_growth (void)
+{
+  g_autoptr (LbFlow) flow = lb_flow_new ();
+  LbLink *wanted = lb_flow_add_link (flow, "a -> b.wanted", 100), *full = lb_flow_add_link (flow, "a -> b.full", 1000);
+  Stage writer = { .flow = flow, .out = { full, wanted }, .count = 30, .bytes = 100 };
+  Stage reader = { .flow = flow, .in = { wanted, full } };
+  Growth growth = { .bound = 1000, .is_chain = TRUE };
+
+  lb_flow_on_grown (flow, note_growth, &growth);
+  lb_flow_set_stages (flow, 2);
+  GThread *threads[] = { g_thread_new ("writer", write_all, &writer), g_thread_new ("reader", read_all, &reader) };
+  join_all (threads, 2);
+  g_assert_cmpuint (growth.n, ==, lb_flow_n_grown (flow));
+  g_assert_true (growth.is_chain);
+  g_assert_cmpuint (growth.bound, ==, 3000);
+}
+
+/* A writer that waits for half a queue of room, and a reader that goes to wait elsewhere before that much is free: the
+ * writer has room, so nothing is deadlocked and nothing need grow. */
+static gpointer
+write_twelve_then_other (gpointer data)
+{
+  Stage *stage = data;
+  g_autoptr (LbPacket) packet = make_packet (100, 0);
+
+  for (guint i = 0; i < 13; i++)
+    g_assert_true (lb_link_push (stage->out[i < 12 ? 0 : 1], packet, &stage->error));
+  end_stage (stage);
+  return NULL;
+}
+
+static gpointer
+read_two_then_other (gpointer data)
+{
+  Stage *stage = data;
+
+  while (lb_link_packets (stage->in[0]) < 10)
+    g_usleep (10);
+  for (guint i = 0; i < 13; i++) {
+    g_autoptr (LbPacket) packet = NULL;
+    g_assert_true (lb_link_pull (stage->in[i == 2 ? 1 : 0], &packet, &stage->error));
+    stage->count += packet != NULL;
+  }
+  end_stage (stage);
+  return NULL;
+}
+
+static void
+test_room_is_no_deadlock (void)
+{
+  for (guint round = 0; round < 100; round++) {
+    g_autoptr (LbFlow) flow = lb_flow_new ();
+    LbLink *full = lb_flow_add_link (flow, "a -> b.full", 1000), *late = lb_flow_add_link (flow, "a -> b.late", 1000);
+    Stage writer = { .flow = flow, .out = { full, late } }, reader = { .flow = flow, .in = { full, late } };
+    lb_flow_set_stages (flow, 2);
+    GThread *threads[] = { g_thread_new ("writer", write_twelve_then_other, &writer),
+                           g_thread_new ("reader", read_two_then_other, &reader) };
+    join_all (threads, 2);
+    g_assert_no_error (writer.error);
+    g_assert_no_error (reader.error);
+    g_assert_cmpuint (reader.count, ==, 13);
+    g_assert_cmpuint (lb_flow_n_grown (flow), ==, 0);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -391,6 +615,10 @@ main (int argc, char **argv)
   g_test_add_func ("/flow/reports-a-true-deadlock", test_reports_true_deadlock);
   g_test_add_func ("/flow/reports-the-reader-of-a-dead-stage", test_reports_reader_of_a_dead_stage);
   g_test_add_func ("/flow/cancel-wakes-everybody", test_cancel_wakes_all);
+  g_test_add_func ("/link/slow-reader-holds-its-writer-back", test_slow_reader_holds_its_writer_back);
+  g_test_add_func ("/link/fan-out-copies-nothing", test_fan_out_copies_nothing);
+  g_test_add_func ("/flow/tells-of-growth", test_tells_of_growth);
+  g_test_add_func ("/flow/room-is-no-deadlock", test_room_is_no_deadlock);
   g_test_add_func ("/flow/passes-a-million-packets", test_million_packets);
   return g_test_run ();
 }
