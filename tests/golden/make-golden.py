@@ -3,7 +3,7 @@
 
     /usr/bin/python3 tests/golden/make-golden.py        (Debian: python3-torch, python3-numpy)
 
-writes convnet.npz, matching.npz and operations.npz beside this file, all in double precision. The tests need the files
+writes convnet.npz, matching.npz, operations.npz and training.npz beside this file, all in double precision. The tests need the files
 only, not PyTorch.
 
 Inputs are not stored. Both sides make them from one formula, in unsigned 32-bit arithmetic that wraps around. Element i
@@ -45,6 +45,7 @@ OFFSETS = 3 * [0, 0, 1, 0] + [0, 0]
 
 # Streams of everything that is not a parameter tensor.
 IMAGES, REAL, SYNTHETIC, PICTURE, VECTOR, GRADIENT, MAPS, WEIGHTS, DIRECTION, SCORES, TARGETS = range(100, 111)
+PHOTOS, PHOTO_WEIGHTS, PHOTO_DIRECTION = range(120, 123)
 
 KEPT = 32  # leading elements stored of a parameter's gradient
 
@@ -184,6 +185,83 @@ def soft_label_values():
     return {'log_softmax': F.log_softmax(scores, 1), 'soft_loss': loss, 'soft_gradient': gradient}
 
 
+def adam_values():
+    """As sgd_values, for Adam and AdamW; rate 0.1, betas 0.9 and 0.99, weight decay 0.05. Step 3 has a rate of 0.02."""
+    values = {}
+    for optimiser in torch.optim.Adam, torch.optim.AdamW:
+        p = numbers(VECTOR, (5,)).requires_grad_(True)
+        o = optimiser([p], lr=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0.05)
+        steps = []
+        for step, gradient in enumerate(numbers(GRADIENT, (4, 5))):
+            o.param_groups[0]['lr'] = 0.1 if step < 3 else 0.02
+            p.grad = gradient.clone()
+            o.step()
+            steps.append(p.detach().clone())
+        values[optimiser.__name__.lower()] = torch.stack(steps)
+    return values
+
+
+def affine(x, theta):
+    """Bilinear sampling at affinely mapped places, filled with zero. grid_sample() has no second derivative, so it is
+    asked for its matrix, one unit image for each pixel."""
+    n, c, h, w = x.shape
+    units = torch.eye(h * w, dtype=x.dtype).reshape(h * w, 1, h, w)
+    grid = F.affine_grid(torch.tensor([theta], dtype=x.dtype).repeat(h * w, 1, 1), units.shape, align_corners=False)
+    matrix = F.grid_sample(units, grid, mode='bilinear', padding_mode='zeros', align_corners=False)
+    return (x.reshape(n * c, h * w) @ matrix.reshape(h * w, h * w)).reshape(n, c, h, w)
+
+
+def color(x, brightness, saturation, contrast):
+    x = x + brightness
+    grey = x.mean(1, keepdim=True)
+    x = (x - grey) * saturation + grey
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return (x - mean) * contrast + mean
+
+
+def crop(x, right, down):
+    """Pixel (i, j) shows (i + down, j + right), zero outside."""
+    size = x.shape[2]
+    padded = F.pad(x, (size, size, size, size))
+    return padded[:, :, size + down:2 * size + down, size + right:2 * size + right]
+
+
+def cutout(x, left, top, size):
+    mask = torch.ones_like(x[:, :1])
+    mask[:, :, max(top, 0):top + size, max(left, 0):left + size] = 0
+    return x * mask
+
+
+def rotate(x, degrees):
+    angle = np.deg2rad(degrees)
+    return affine(x, [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]])
+
+
+AUGMENTATIONS = {
+    'color': lambda x: color(x, 0.25, 1.5, 0.75),
+    'crop': lambda x: crop(x, 1, -1),
+    'cutout': lambda x: cutout(x, -2, 3, 6),
+    'flip': lambda x: x.flip(3),
+    'scale': lambda x: affine(x, [[1.125, 0, 0], [0, 0.875, 0]]),
+    'rotate': lambda x: rotate(x, 12.5),
+}
+
+
+def augmentation_values():
+    """Two images of 11 x 11 x 3 through each op of differentiable siamese augmentation (Zhao, Bilen, arXiv 2102.08259),
+    y = op(x), with g = d sum(a y^2) / dx and h = d sum(b g) / dx."""
+    values = {}
+    for name, op in AUGMENTATIONS.items():
+        x, a, b = (channels_first(numbers(stream, (2, 11, 11, 3))) for stream in (PHOTOS, PHOTO_WEIGHTS, PHOTO_DIRECTION))
+        x.requires_grad_(True)
+        y = op(x)
+        first, = torch.autograd.grad((a * y * y).sum(), x, create_graph=True)
+        second, = torch.autograd.grad((b * first).sum(), x)
+        values.update({name: channels_last(y), name + '_first': channels_last(first),
+                       name + '_second': channels_last(second)})
+    return values
+
+
 def write(name, values):
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     np.savez(path, **{k: v.detach().numpy() for k, v in values.items()})
@@ -197,6 +275,7 @@ def main():
         write(name, {activation.__name__ + '_' + key: value
                      for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
+    write('training.npz', {**adam_values(), **augmentation_values()})
 
 
 if __name__ == '__main__':
