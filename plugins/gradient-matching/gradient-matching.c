@@ -1,6 +1,6 @@
-/* gradient-matching: dataset condensation (Zhao, Mopuri, Bilen: "Dataset condensation with gradient matching", arXiv
- * 2006.05929). Synthetic images are moved so that the gradients they give a network become those that real images give
- * it:
+/* gradient-matching: dataset condensation (DC; Zhao, Mopuri, Bilen: "Dataset condensation with gradient matching",
+ * arXiv 2006.05929), and with differentiable siamese augmentation (DSA; Zhao, Bilen, arXiv 2102.08259). Synthetic
+ * images are moved so that the gradients they give a network become those that real images give it:
  *
  *   loss = sum over classes of D (dCE (real images of the class)/dw, dCE (synthetic images of the class)/dw)
  *
@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-  char *architecture, *start;
+  char *architecture, *start, *augmentation;
   gint64 images_per_class, iterations, outer_steps, inner_epochs, real_batch, batch;
   double image_learning_rate, image_momentum, learning_rate;
 } GradientMatching;
@@ -36,6 +36,10 @@ static const LbProperty properties[] = {
   LB_NUMBER (GradientMatching, image_momentum, "image-momentum", "0.5", 0, 1, NULL, "Momentum of the images"),
   LB_NUMBER (GradientMatching, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate of the network"),
   LB_CHOICE (GradientMatching, start, "start", "noise", starts, "Start from normal noise or from real images"),
+  LB_STRING (
+      GradientMatching, augmentation, "augmentation", "none",
+      "none (DC), or groups such as color_crop_cutout_flip_scale_rotate (DSA): one is drawn for a class and step, "
+      "the same for its real and synthetic images"),
   LB_PROPERTIES_END,
 };
 
@@ -90,6 +94,7 @@ typedef struct {
   guint n_weights;
   LbGraph *graph;
   LbNode *images, *targets, **parameters, **gradients;
+  LbAugmenter *augmenter; /* NULL without augmentation */
   LbProgram *program;
   LbTensor *image_values, *target_values;
 } Side;
@@ -98,6 +103,7 @@ static void
 side_clear (Side *side)
 {
   g_clear_pointer (&side->program, lb_program_free);
+  g_clear_pointer (&side->augmenter, lb_augmenter_free);
   g_clear_pointer (&side->graph, lb_graph_unref);
   g_clear_pointer (&side->image_values, lb_tensor_unref);
   g_clear_pointer (&side->target_values, lb_tensor_unref);
@@ -107,7 +113,7 @@ side_clear (Side *side)
 
 /* @n: images of the batch. */
 static void
-side_build (Side *side, const LbNetwork *network, gint64 n)
+side_build (Side *side, const LbNetwork *network, gint64 n, const LbAugmentation *augmentation)
 {
   LbImageSize size = lb_network_input (network);
   guint n_tensors = lb_network_n_tensors (network);
@@ -120,7 +126,7 @@ side_build (Side *side, const LbNetwork *network, gint64 n)
   side->images = lb_batch_input (side->graph, "images", LB_SHAPE (n, size.height, size.width, size.channels));
   side->targets = lb_batch_input (side->graph, "targets", LB_SHAPE (n, lb_network_classes (network)));
   lb_network_inputs (network, side->graph, "", side->parameters);
-  scores = lb_network_apply (network, side->parameters, side->images);
+  scores = lb_network_apply (network, side->parameters, lb_augment (side->images, augmentation, &side->augmenter));
   for (guint i = 0; i < n_tensors; i++)
     if (lb_network_tensor_shape (network, i).rank >= 2)
       weights[side->n_weights++] = side->parameters[i];
@@ -142,6 +148,7 @@ side_bind (Side *side, const LbNetwork *network, LbTensor *flat)
   side->target_values = lb_tensor_new (LB_F32, lb_node_shape (side->targets));
   lb_program_bind (side->program, side->images, side->image_values);
   lb_program_bind (side->program, side->targets, side->target_values);
+  lb_augmenter_bind (side->augmenter, side->program);
   lb_network_bind (network, side->program, side->parameters, flat);
 }
 
@@ -207,8 +214,10 @@ compile_all (Distillation *d, gint64 real_batch, GError **error)
 {
   LbLearnerSettings settings = { .batch = d->self->batch };
 
-  side_build (&d->real, d->network, real_batch);
-  side_build (&d->ours, d->network, d->self->images_per_class);
+  if (!lb_augmentation_parse (d->self->augmentation, &settings.augmentation, error))
+    return FALSE;
+  side_build (&d->real, d->network, real_batch, &settings.augmentation);
+  side_build (&d->ours, d->network, d->self->images_per_class, &settings.augmentation);
   d->given = g_new0 (LbNode *, d->ours.n_weights);
   for (guint i = 0; i < d->ours.n_weights; i++)
     d->given[i] = lb_input (d->ours.graph, "real gradient", lb_node_shape (d->ours.gradients[i]));
@@ -259,9 +268,12 @@ set_targets (LbTensor *targets, gint64 class)
 static double
 match_class (Distillation *d, gint64 class, LbKey key)
 {
+  LbKey augmentation = lb_key_index (lb_key_derive (key, "augmentation"), (guint64) class);
   gint64 first = class * d->per_class;
   gsize bytes = (gsize)d->per_class * sizeof (float);
 
+  lb_augmenter_draw (d->real.augmenter, TRUE, augmentation);
+  lb_augmenter_draw (d->ours.augmenter, TRUE, augmentation);
   draw_real (d, class, key, d->real.image_values);
   set_targets (d->real.target_values, class);
   lb_program_run (d->real.program, lb_stage_compute (d->stage));
@@ -429,6 +441,7 @@ static gboolean
 gradient_matching_configure (LbConfigure *configure, gpointer data, GError **error)
 {
   GradientMatching *self = data;
+  LbAugmentation augmentation;
   LbImageSize size
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
   g_autoptr (GError) reason = NULL;
@@ -437,6 +450,8 @@ gradient_matching_configure (LbConfigure *configure, gpointer data, GError **err
   double step, training;
 
   lb_configure_set_output_dtype (configure, "samples", "images", LB_F32);
+  if (!lb_augmentation_parse (self->augmentation, &augmentation, &reason))
+    return lb_configure_property_error (configure, "augmentation", error, "%s", reason->message);
   if (size.channels < 1 || size.height < 1 || size.width < 1 || d.classes < 1)
     return TRUE;
   d.network = lb_network_new (self->architecture, size, d.classes, &reason);
@@ -457,12 +472,16 @@ gradient_matching_configure (LbConfigure *configure, gpointer data, GError **err
 
 static const LbStageType gradient_matching_type = {
   .name = "gradient-matching",
-  .summary = "Distils a set into a few images per class by matching gradients (DC, arXiv 2006.05929)",
+  .summary = "Distils a set into a few images per class by matching gradients (DC and DSA, arXiv 2006.05929)",
   .description
   = "Dataset condensation with gradient matching (Zhao, Mopuri, Bilen, ICLR 2021): for each freshly initialised "
     "network, synthetic images take a step that brings the gradients they give its weights nearer to those of "
     "real images of the same class; between steps, the network trains on the synthetic images. The distance is the "
     "paper's: over the outputs of each layer, one minus the cosine of the two gradients.\n\n"
+    "With augmentation this is differentiable siamese augmentation (DSA; Zhao, Bilen, ICML 2021): the real and the "
+    "synthetic images of a class are augmented alike in each step; when the network trains on the synthetic images, "
+    "each is augmented in its own way. DSA's papers start from real images (start: real) and give students 1000 epochs "
+    "with the same augmentation.\n\n"
     "outer-steps and inner-epochs of 0 take the published values for images-per-class 1 (1, 1), 10 (10, 50), "
     "20 (20, 25), 30 (30, 20), 40 (40, 15) or 50 (50, 10), whichever is nearest.",
   .inputs = inputs,

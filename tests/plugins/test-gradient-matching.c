@@ -62,7 +62,8 @@ test_images_grow_like_their_class (void)
   }
 }
 
-/* Outer steps, training between them, batches that do not come out even, a start from real images: all at once. */
+/* Outer steps, training between them, batches that do not come out even, a start from real images, augmentation: all at
+ * once. */
 static Harness *
 full (LbPacket *source, guint threads)
 {
@@ -72,6 +73,7 @@ full (LbPacket *source, guint threads)
   harness_set (h, "inner-epochs", "2");
   harness_set (h, "batch", "4");
   harness_set (h, "start", "real");
+  harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
   h->threads = threads;
   harness_run_well (h);
   return h;
@@ -111,6 +113,48 @@ test_real_start_is_near_real_images (void)
       found = memcmp (lb_tensor_u8 (u8) + 64 * i, lb_tensor_u8 (lb_packet_get (source, "images")) + 64 * j, 64) == 0;
     g_assert_true (found);
   }
+}
+
+/* A set of three images, each many times, and synthetic images that are these: whatever the augmentation, both sides of
+ * the match give one gradient, unless they are augmented differently. */
+static void
+test_both_sides_are_augmented_alike (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  LbTensor *images = lb_tensor_copy (lb_packet_get (source, "images"));
+  g_autoptr (LbPacket) same = packet_with (source, "images", images);
+
+  for (int i = 3; i < 60; i++)
+    memcpy (lb_tensor_u8 (images) + 64 * i, lb_tensor_u8 (images) + 64 * (i % 3), 64);
+  for (guint last = 1; last <= 4; last++) {
+    g_autofree char *iterations = g_strdup_printf ("%u", last);
+    g_autoptr (Harness) h = matching (same, "1", iterations);
+
+    harness_set (h, "start", "real");
+    harness_set (h, "image-learning-rate", "0");
+    harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+    harness_run_well (h);
+    /* Not 0, for the 1e-6 of the distance; over 100 when they differ. */
+    g_assert_cmpfloat (h->last_value, <, 5);
+  }
+}
+
+static void
+test_augmentation_moves_images_elsewhere (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) plain = matching (source, "1", "3"), augmented = matching (source, "1", "3");
+  g_autoptr (Harness) wrong = matching (source, "1", "3");
+
+  harness_set (augmented, "augmentation", "scale_rotate");
+  harness_run_well (plain);
+  harness_run_well (augmented);
+  g_assert_false (same_bytes (lb_packet_get (harness_output (plain, "samples", 0), "images"),
+                              lb_packet_get (harness_output (augmented, "samples", 0), "images")));
+  harness_set (wrong, "augmentation", "scales");
+  harness_refuses (wrong, LB_ERROR_PIPELINE,
+                   "property 'augmentation': augmentation 'scales' has 'scales'; expected none, crop-flip, or some of "
+                   "color, crop, cutout, flip, scale and rotate joined by '_', each once (did you mean 'scale'?)");
 }
 
 static double
@@ -191,6 +235,8 @@ main (int argc, char **argv)
   g_test_add_func ("/gradient-matching/images-grow-like-their-class", test_images_grow_like_their_class);
   g_test_add_func ("/gradient-matching/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/gradient-matching/real-start-is-near-real-images", test_real_start_is_near_real_images);
+  g_test_add_func ("/gradient-matching/both-sides-are-augmented-alike", test_both_sides_are_augmented_alike);
+  g_test_add_func ("/gradient-matching/augmentation-moves-images-elsewhere", test_augmentation_moves_images_elsewhere);
   g_test_add_func ("/gradient-matching/loops-are-the-published-ones", test_loops_are_the_published_ones);
   g_test_add_func ("/gradient-matching/cost-is-predicted", test_cost_is_predicted);
   g_test_add_func ("/gradient-matching/stops-when-the-loss-is-not-a-number", test_stops_when_the_loss_is_not_a_number);
