@@ -462,7 +462,9 @@ lb_program_flops (const LbProgram *program)
 gsize
 lb_program_peak_bytes (const LbProgram *program, guint threads)
 {
-  return program->plan->static_bytes + threads * program->plan->arena_bytes;
+  gsize nodes = program->source->nodes->len + program->graph->nodes->len;
+  return program->plan->static_bytes + threads * program->plan->arena_bytes + nodes * sizeof (LbNode)
+         + program->graph->nodes->len * sizeof (LbStep);
 }
 
 const char *

@@ -41,8 +41,8 @@ void lb_program_run (LbProgram *program, LbCompute *compute);
 /* Floating-point operations of one run, counting convolutions as direct ones. */
 double lb_program_flops (const LbProgram *program);
 
-/* Bytes the program holds while it runs on @threads workers: intermediates, partial sums and results; bound inputs are
- * not counted. */
+/* Bytes the program holds while it runs on @threads workers: intermediates, partial sums, results, and its own nodes;
+ * bound inputs are not counted. */
 gsize lb_program_peak_bytes (const LbProgram *program, guint threads);
 
 /* What the arithmetic library is, for logs and archives: "OpenBLAS 0.3.21, core SkylakeX, kernels x86-64-v4". Static.

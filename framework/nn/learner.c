@@ -210,11 +210,29 @@ lb_learner_epoch_flops (const LbLearner *learner)
          + (learner->rest ? lb_program_flops (learner->rest->program) : 0);
 }
 
+/* Bytes of what is bound to an input. */
+static gsize
+input_bytes (LbNode *input)
+{
+  return input ? (gsize)lb_shape_size (lb_node_shape (input)) * sizeof (float) : 0;
+}
+
+static gsize
+step_bytes (const Step *step, guint threads)
+{
+  if (!step)
+    return 0;
+  return lb_program_peak_bytes (step->program, threads) + input_bytes (step->images) + input_bytes (step->targets)
+         + input_bytes (step->view_images) + input_bytes (step->where) + input_bytes (step->view_targets);
+}
+
 gsize
 lb_learner_peak_bytes (const LbLearner *learner, guint threads)
 {
-  return lb_program_peak_bytes (learner->full->program, threads)
-         + (learner->rest ? lb_program_peak_bytes (learner->rest->program, threads) : 0);
+  return step_bytes (learner->full, threads) + step_bytes (learner->rest, threads)
+         + (gsize)lb_network_n_parameters (learner->network) * sizeof (float)
+               * (n_moments (&learner->settings) + (learner->settings.average_decay != 0 ? 1 : 0))
+         + (gsize)learner->n_images * sizeof *learner->order;
 }
 
 /* ---- Start ---- */

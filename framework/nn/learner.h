@@ -59,6 +59,8 @@ void lb_learner_free (LbLearner *learner);
 
 guint lb_learner_epoch_steps (const LbLearner *learner);
 double lb_learner_epoch_flops (const LbLearner *learner);
+
+/* Bytes held while it learns on @threads workers: programs, batches, moments and average; not the parameters, not the set. */
 gsize lb_learner_peak_bytes (const LbLearner *learner, guint threads);
 
 /* From now on @parameters, f32 [p], are trained, in place, at @rate times the schedule's factor. Moments and counters

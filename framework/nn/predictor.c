@@ -88,6 +88,27 @@ lb_predictor_free (LbPredictor *predictor)
   g_free (predictor);
 }
 
+double
+lb_predictor_flops (const LbPredictor *predictor)
+{
+  return (predictor->full ? (double)(predictor->n / BATCH) * lb_program_flops (predictor->full->program) : 0)
+         + (predictor->rest ? lb_program_flops (predictor->rest->program) : 0);
+}
+
+static gsize
+part_bytes (const Part *part, guint threads)
+{
+  return part ? lb_program_peak_bytes (part->program, threads) + lb_tensor_bytes (part->images)
+                    + (part->where ? lb_tensor_bytes (part->where) : 0)
+              : 0;
+}
+
+gsize
+lb_predictor_peak_bytes (const LbPredictor *predictor, guint threads)
+{
+  return part_bytes (predictor->full, threads) + part_bytes (predictor->rest, threads);
+}
+
 void
 lb_predictor_set_parameters (LbPredictor *predictor, LbTensor *parameters)
 {

@@ -12,6 +12,11 @@ typedef struct _LbPredictor LbPredictor;
 LbPredictor *lb_predictor_new (const LbNetwork *network, gint64 n, gboolean cut, double temperature, GError **error);
 void lb_predictor_free (LbPredictor *predictor);
 
+/* Floating-point operations of predicting all items, and bytes held meanwhile on @threads workers: programs and
+ * batches; not the parameters, not the items. */
+double lb_predictor_flops (const LbPredictor *predictor);
+gsize lb_predictor_peak_bytes (const LbPredictor *predictor, guint threads);
+
 /* What to predict with from now on: f32 [p], shared. */
 void lb_predictor_set_parameters (LbPredictor *predictor, LbTensor *parameters);
 

@@ -160,7 +160,7 @@ configure_stage (LbPlan *plan, LbPlanStage *stage, LbProblems *problems)
   if (stage->broken)
     return;
   stage->configured = lb_configure_run (stage->entry->type, stage->self, lb_registry_schemas (plan->registry), inputs,
-                                        n, &property, &blamed, &error);
+                                        n, plan->threads, &property, &blamed, &error);
   if (stage->configured != NULL)
     return;
   stage->broken = TRUE;

@@ -267,6 +267,7 @@ lb_plan_new (const LbPipeline *pipeline, LbRegistry *registry, LbProblems *probl
   plan->pipeline = pipeline;
   plan->registry = registry;
   plan->n_stages = pipeline->stages->len;
+  plan->threads = g_get_num_processors ();
   plan->stages = g_new0 (LbPlanStage, plan->n_stages);
   plan->order = g_new0 (guint, plan->n_stages);
   for (guint i = 0; i < plan->n_stages; i++) {

@@ -34,7 +34,8 @@ typedef struct {
   LbRegistry *registry;
   LbPlanStage *stages; /* in the order of pipeline->stages */
   guint n_stages;
-  guint *order; /* indices of stages, sources first; those of a cycle and behind it are left out */
+  guint threads; /* that programs will run on; one for each processor unless changed before configuring */
+  guint *order;  /* indices of stages, sources first; those of a cycle and behind it are left out */
   guint n_ordered;
 } LbPlan;
 

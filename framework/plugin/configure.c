@@ -23,10 +23,11 @@ struct _LbConfigure {
   const LbStageType *type;
   LbSchemas *schemas;
   const LbInputSpec *inputs;
-  guint n_inputs;
+  guint n_inputs, threads;
   LbConfigured *result;
   const char **property;
-  GError *misuse; /* a call of the stage's configure that its own tables forbid */
+  GError *misuse;   /* a call of the stage's configure that its own tables forbid */
+  GPtrArray *lists; /* char **: texts handed out */
 };
 
 static void
@@ -296,19 +297,146 @@ lb_configure_input_dtypes (LbConfigure *configure, const char *port, const char 
   return dtypes;
 }
 
-void
-lb_configure_set_output_dtype (LbConfigure *configure, const char *port, const char *field, LbDType dtype)
+gint64
+lb_configure_input_dim (LbConfigure *configure, const char *port, const char *symbol)
+{
+  const LbSpec *spec = input_spec (configure, port);
+
+  return spec != NULL && lb_schema_has_symbol (lb_spec_schema (spec), symbol) ? lb_spec_dim (spec, symbol) : LB_UNKNOWN;
+}
+
+gint64
+lb_configure_input_packets (LbConfigure *configure, const char *port)
+{
+  gint64 packets = 0;
+
+  if (input_spec (configure, port) == NULL)
+    return LB_UNKNOWN;
+  for (guint i = 0; i < configure->n_inputs; i++)
+    if (strcmp (configure->inputs[i].port->name, port) == 0) {
+      gint64 more = lb_spec_packets (configure->inputs[i].spec);
+      packets = packets == LB_UNKNOWN || more == LB_UNKNOWN ? LB_UNKNOWN : packets + more;
+    }
+  return packets;
+}
+
+const char *const *
+lb_configure_input_texts (LbConfigure *configure, const char *port, const char *field)
+{
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+
+  if (input_spec (configure, port) == NULL)
+    return NULL;
+  for (guint i = 0; i < configure->n_inputs; i++) {
+    const LbSpec *spec = configure->inputs[i].spec;
+    if (strcmp (configure->inputs[i].port->name, port) != 0)
+      continue;
+    if (lb_schema_field (lb_spec_schema (spec), field) == NULL) {
+      misused (configure,
+               "configure of stage type '%s' asks for field '%s' of input '%s', but schema '%s' has none; "
+               "correct the plugin",
+               configure->type->name, field, port, lb_spec_schema (spec)->name);
+      return NULL;
+    }
+    const char *const *more = lb_spec_texts (spec, field);
+    if (more == NULL)
+      return NULL;
+    for (; *more != NULL; more++)
+      g_ptr_array_add (texts, (gpointer)*more);
+  }
+  g_ptr_array_add (texts, NULL);
+  g_ptr_array_add (configure->lists, texts->pdata);
+  return (const char *const *)g_ptr_array_free (g_steal_pointer (&texts), FALSE);
+}
+
+gint64
+lb_configure_input_bytes (LbConfigure *configure, const char *port)
+{
+  gint64 sum = 0;
+
+  if (input_spec (configure, port) == NULL)
+    return LB_UNKNOWN;
+  for (guint i = 0; i < configure->n_inputs; i++)
+    if (strcmp (configure->inputs[i].port->name, port) == 0) {
+      gint64 packets = lb_spec_packets (configure->inputs[i].spec);
+      gint64 bytes = lb_spec_packet_bytes (configure->inputs[i].spec), product;
+      if (packets == LB_UNKNOWN || bytes == LB_UNKNOWN || __builtin_mul_overflow (packets, bytes, &product)
+          || __builtin_add_overflow (sum, product, &sum))
+        return LB_UNKNOWN;
+    }
+  return sum;
+}
+
+gint64
+lb_configure_collect_bytes (LbConfigure *configure, const char *port)
+{
+  gint64 bytes = lb_configure_input_bytes (configure, port);
+
+  /* The parts and the whole. */
+  return bytes == LB_UNKNOWN || lb_configure_input_packets (configure, port) <= 1 ? 0 : 2 * bytes;
+}
+
+guint
+lb_configure_threads (LbConfigure *configure)
+{
+  return configure->threads;
+}
+
+/* The spec of output @port, or NULL after noting the misuse; @does is what configure does to it. */
+static LbSpec *
+output_spec (LbConfigure *configure, const char *port, const char *does)
 {
   const LbPort *row = lb_ports_find (configure->type->outputs, port);
 
-  if (row == NULL) {
-    misused (configure,
-             "configure of stage type '%s' narrows output '%s', which is not in its table; correct the plugin",
-             configure->type->name, port);
-    return;
-  }
+  if (row != NULL)
+    return g_ptr_array_index (configure->result->outputs, row - configure->type->outputs);
+  misused (configure, "configure of stage type '%s' %s output '%s', which is not in its table; correct the plugin",
+           configure->type->name, does, port);
+  return NULL;
+}
 
-  LbSpec *spec = g_ptr_array_index (configure->result->outputs, row - configure->type->outputs);
+void
+lb_configure_set_output_packets (LbConfigure *configure, const char *port, gint64 packets)
+{
+  LbSpec *spec = output_spec (configure, port, "counts the packets of");
+
+  if (spec != NULL)
+    lb_spec_set_packets (spec, packets);
+}
+
+void
+lb_configure_set_output_bytes (LbConfigure *configure, const char *port, gint64 bytes)
+{
+  LbSpec *spec = output_spec (configure, port, "tells the bytes of");
+
+  if (spec != NULL)
+    lb_spec_set_own_bytes (spec, bytes);
+}
+
+void
+lb_configure_set_output_texts (LbConfigure *configure, const char *port, const char *field, const char *const *texts)
+{
+  LbSpec *spec = output_spec (configure, port, "tells the texts of");
+
+  if (spec == NULL)
+    return;
+  const LbField *row = lb_schema_field (lb_spec_schema (spec), field);
+  if (row != NULL && row->is_text)
+    lb_spec_set_texts (spec, field, texts);
+  else
+    misused (configure,
+             "configure of stage type '%s' tells the texts of field '%s' of output '%s', which is no text of schema "
+             "'%s'; correct the plugin",
+             configure->type->name, field, port, lb_spec_schema (spec)->name);
+}
+
+void
+lb_configure_set_output_dtype (LbConfigure *configure, const char *port, const char *field, LbDType dtype)
+{
+  LbSpec *spec = output_spec (configure, port, "narrows");
+
+  if (spec == NULL)
+    return;
   const LbSchema *schema = lb_spec_schema (spec);
   if (lb_schema_field (schema, field) == NULL || (lb_spec_dtypes (spec, field) & (1u << dtype)) == 0) {
     misused (configure,
@@ -399,10 +527,11 @@ run_configure (LbConfigure *configure, gpointer self, GError **error)
 
 LbConfigured *
 lb_configure_run (const LbStageType *type, gpointer self, LbSchemas *schemas, const LbInputSpec *inputs, guint n_inputs,
-                  const char **property, int *input, GError **error)
+                  guint threads, const char **property, int *input, GError **error)
 {
+  g_autoptr (GPtrArray) lists = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (LbConfigured) result = configured_new ();
-  LbConfigure configure = { type, schemas, inputs, n_inputs, result, property, NULL };
+  LbConfigure configure = { type, schemas, inputs, n_inputs, threads, result, property, NULL, lists };
 
   *property = NULL;
   *input = -1;

@@ -34,10 +34,11 @@ const LbPort *lb_port_find_output (const LbStageType *type, const char *name, GE
 /* Checks the links of a stage against its ports and computes its outputs: schema of each input, symbols unified over
  * all ports (an error names both ends: "images have h 28 from 'source.samples' but h 32 from 'teacher.model'"), then
  * the type's own configure. Properties that must be given and were not are refused first. @inputs are in file order;
- * several may name the same LB_PORT_MANY port. On failure NULL, *property the name of the property that is to blame or
- * NULL, *input the index of the input that is to blame or -1. The message has no place and no stage name. */
+ * several may name the same LB_PORT_MANY port. @threads: what programs will run on. On failure NULL, *property the name
+ * of the property that is to blame or NULL, *input the index of the input that is to blame or -1. The message has no
+ * place and no stage name. */
 LbConfigured *lb_configure_run (const LbStageType *type, gpointer self, LbSchemas *schemas, const LbInputSpec *inputs,
-                                guint n_inputs, const char **property, int *input, GError **error);
+                                guint n_inputs, guint threads, const char **property, int *input, GError **error);
 void lb_configured_free (LbConfigured *configured);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbConfigured, lb_configured_free)

@@ -33,6 +33,7 @@ struct _LbStage {
   LbInputPort *inputs; /* beside type->inputs */
   guint n_inputs;
   GPtrArray **outputs; /* LbLink*, beside type->outputs */
+  gint64 *n_pushed;    /* packets, beside type->outputs */
   guint n_outputs;
   LbStageListener listener;
   gpointer listener_data;
@@ -70,6 +71,7 @@ add_outputs (LbStage *stage, const LbStageSetup *setup)
 {
   stage->n_outputs = lb_ports_count (stage->type->outputs);
   stage->outputs = g_new0 (GPtrArray *, stage->n_outputs);
+  stage->n_pushed = g_new0 (gint64, stage->n_outputs);
   for (guint i = 0; i < stage->n_outputs; i++) {
     stage->outputs[i] = g_ptr_array_new ();
     for (guint j = 0; j < setup->n_outputs; j++)
@@ -113,6 +115,7 @@ lb_stage_free (LbStage *stage)
     g_ptr_array_unref (stage->outputs[i]);
   g_free (stage->inputs);
   g_free (stage->outputs);
+  g_free (stage->n_pushed);
   g_free (stage->name);
   g_free (stage->output_directory);
   lb_compute_free (stage->compute);
@@ -129,6 +132,9 @@ lb_stage_run (LbStage *stage, GError **error)
     failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM,
                            "run of stage type '%s' failed without saying why; the plugin must set an error",
                            stage->type->name);
+  for (guint i = 0; failure == NULL && i < stage->n_outputs; i++)
+    if (!lb_spec_check_end (g_ptr_array_index (stage->configured->outputs, i), stage->n_pushed[i], &failure))
+      g_prefix_error (&failure, "output '%s': ", stage->type->outputs[i].name);
   if (failure != NULL) {
     g_propagate_error (error, failure);
     return FALSE;
@@ -309,10 +315,12 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
   }
 
   guint index = (guint)(row - stage->type->outputs);
-  if (!lb_spec_check_packet (g_ptr_array_index (stage->configured->outputs, index), owned, error)) {
+  if (!lb_spec_check_packet (g_ptr_array_index (stage->configured->outputs, index), owned, stage->n_pushed[index],
+                             error)) {
     g_prefix_error (error, "output '%s': ", port);
     return FALSE;
   }
+  stage->n_pushed[index]++;
   __atomic_store_n (&stage->bytes_out, stage->bytes_out + lb_packet_bytes (owned), __ATOMIC_RELAXED);
 
   gboolean pushed = TRUE;

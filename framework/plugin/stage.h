@@ -129,6 +129,10 @@ gint64 lb_configure_dim (LbConfigure *configure, const char *symbol);
 /* Fixes a stage symbol. Fails when it is known to be something else. */
 gboolean lb_configure_set_dim (LbConfigure *configure, const char *symbol, gint64 value, GError **error);
 
+/* Symbol @symbol of the stream linked to input @port, also one that only an extending schema has (v of augmented, where
+ * the port asks for samples). LB_UNKNOWN when not linked, not there or not known. */
+gint64 lb_configure_input_dim (LbConfigure *configure, const char *port, const char *symbol);
+
 /* Whether a port is linked. */
 gboolean lb_configure_has_port (LbConfigure *configure, const char *port);
 
@@ -141,12 +145,40 @@ guint lb_configure_input_dtypes (LbConfigure *configure, const char *port, const
 /* Narrows a field of an output to one dtype. */
 void lb_configure_set_output_dtype (LbConfigure *configure, const char *port, const char *field, LbDType dtype);
 
-/* Reports that property @name is wrong; the message begins with "property 'NAME': " and gets the property's place in the
- * pipeline file. Always FALSE. */
+/* How many packets input @port brings in all; LB_UNKNOWN when a writer has not told. */
+gint64 lb_configure_input_packets (LbConfigure *configure, const char *port);
+
+/* What the packets of input @port say in text field @field ("architecture" of model), one text for each packet in
+ * order. NULL when a writer has not told. NULL-terminated; valid until configure returns. */
+const char *const *lb_configure_input_texts (LbConfigure *configure, const char *port, const char *field);
+
+/* Promises how many packets an output has, or what they say in a text field (one text for each packet). Readers predict
+ * their cost from it; a run in which it does not hold fails. */
+void lb_configure_set_output_packets (LbConfigure *configure, const char *port, gint64 packets);
+void
+lb_configure_set_output_texts (LbConfigure *configure, const char *port, const char *field, const char *const *texts);
+
+/* For predicting memory: bytes of the largest packet of an output. To be told where its dimensions are not known or
+ * differ between packets, and where it shares tensors with what the stage reads, which then do not count. */
+void lb_configure_set_output_bytes (LbConfigure *configure, const char *port, gint64 bytes);
+
+/* Bytes of all packets that input @port brings; LB_UNKNOWN when dimensions or their number are not known. */
+gint64 lb_configure_input_bytes (LbConfigure *configure, const char *port);
+
+/* Bytes that lb_stage_collect() takes while it joins the packets of @port: none for a single packet, and none that are
+ * known when lb_configure_input_bytes() is not. */
+gint64 lb_configure_collect_bytes (LbConfigure *configure, const char *port);
+
+/* Threads that programs will run on, for lb_program_peak_bytes(). */
+guint lb_configure_threads (LbConfigure *configure);
+
+/* Reports that property @name is wrong; the message begins with "property 'NAME': " and gets the property's place in
+ * the pipeline file. Always FALSE. */
 gboolean lb_configure_property_error (LbConfigure *configure, const char *name, GError **error, const char *format, ...)
     G_GNUC_PRINTF (4, 5);
 
-/* Predicted cost of the whole stage: floating-point operations and peak bytes beside its packets. */
+/* Predicted cost of the whole stage: floating-point operations, and the most bytes that it holds at once beside the
+ * packets it reads and sends (programs, buffers, copies). Not called, the stage cannot tell. */
 void lb_configure_cost (LbConfigure *configure, double flops, double bytes);
 
 /* ---- Run: a sequential process ---- */

@@ -1,7 +1,7 @@
 /* What is known of one stream before it flows, and the check that its packets keep to it.
  *
  * Invariants: one value for each symbol and one set of dtypes for each field of the schema, in the schema's order; a
- * set of dtypes is never empty.
+ * set of dtypes is never empty. Lists of texts are as long as the stream has packets.
  */
 #include "stream/spec.h"
 
@@ -11,8 +11,11 @@
 
 struct _LbSpec {
   const LbSchema *schema;
-  gint64 *dims;  /* beside schema->symbols */
-  guint *dtypes; /* beside schema->fields */
+  gint64 *dims;   /* beside schema->symbols */
+  guint *dtypes;  /* beside schema->fields */
+  char ***texts;  /* beside schema->fields: one for each packet, or NULL */
+  gint64 packets; /* or LB_UNKNOWN */
+  gint64 own;     /* bytes of a packet that it shares with no other; or LB_UNKNOWN */
 };
 
 static int
@@ -45,6 +48,8 @@ lb_spec_new (const LbSchema *schema)
   spec->dtypes = g_new0 (guint, schema->fields->len);
   for (guint i = 0; i < schema->fields->len; i++)
     spec->dtypes[i] = ((LbField *)g_ptr_array_index (schema->fields, i))->dtypes;
+  spec->texts = g_new0 (char **, schema->fields->len);
+  spec->packets = spec->own = LB_UNKNOWN;
   return spec;
 }
 
@@ -56,6 +61,11 @@ lb_spec_copy (const LbSpec *spec)
   copy->schema = spec->schema;
   copy->dims = g_memdup2 (spec->dims, spec->schema->symbols->len * sizeof *spec->dims);
   copy->dtypes = g_memdup2 (spec->dtypes, spec->schema->fields->len * sizeof *spec->dtypes);
+  copy->texts = g_new0 (char **, spec->schema->fields->len);
+  for (guint i = 0; i < spec->schema->fields->len; i++)
+    copy->texts[i] = g_strdupv (spec->texts[i]);
+  copy->packets = spec->packets;
+  copy->own = spec->own;
   return copy;
 }
 
@@ -66,6 +76,9 @@ lb_spec_free (LbSpec *spec)
     return;
   g_free (spec->dims);
   g_free (spec->dtypes);
+  for (guint i = 0; i < spec->schema->fields->len; i++)
+    g_strfreev (spec->texts[i]);
+  g_free (spec->texts);
   g_free (spec);
 }
 
@@ -111,6 +124,53 @@ lb_spec_set_dtype (LbSpec *spec, const char *field, LbDType dtype)
   spec->dtypes[index] = 1u << dtype;
 }
 
+gint64
+lb_spec_packets (const LbSpec *spec)
+{
+  return spec->packets;
+}
+
+void
+lb_spec_set_packets (LbSpec *spec, gint64 packets)
+{
+  g_return_if_fail (packets >= LB_UNKNOWN);
+  spec->packets = packets;
+}
+
+const char *const *
+lb_spec_texts (const LbSpec *spec, const char *field)
+{
+  int index = field_index (spec->schema, field);
+
+  g_return_val_if_fail (index >= 0, NULL);
+  return (const char *const *)spec->texts[index];
+}
+
+void
+lb_spec_set_texts (LbSpec *spec, const char *field, const char *const *texts)
+{
+  int index = field_index (spec->schema, field);
+
+  g_return_if_fail (index >= 0 && ((LbField *)g_ptr_array_index (spec->schema->fields, index))->is_text);
+  char **copy = g_strdupv ((char **)texts);
+  g_strfreev (spec->texts[index]);
+  spec->texts[index] = copy;
+  spec->packets = g_strv_length (copy);
+}
+
+gint64
+lb_spec_own_bytes (const LbSpec *spec)
+{
+  return spec->own != LB_UNKNOWN ? spec->own : lb_spec_packet_bytes (spec);
+}
+
+void
+lb_spec_set_own_bytes (LbSpec *spec, gint64 bytes)
+{
+  g_return_if_fail (bytes >= LB_UNKNOWN);
+  spec->own = bytes;
+}
+
 /* Appends "u8|f32". */
 static void
 append_dtypes (GString *out, guint dtypes)
@@ -131,6 +191,63 @@ dim_value (const LbSchema *schema, const gint64 *values, const char *dim)
   return g_ascii_isdigit (*dim) ? g_ascii_strtoll (dim, NULL, 10) : values[symbol_index (schema, dim)];
 }
 
+/* Bytes of field @index in the largest packet, LB_UNKNOWN when its type does not tell. */
+static gint64
+field_bytes (const LbSpec *spec, guint index)
+{
+  const LbField *field = g_ptr_array_index (spec->schema->fields, index);
+  LbShape shape = { .rank = field->rank };
+  gsize bytes = 0;
+
+  if (field->is_text) {
+    for (char **text = spec->texts[index]; text != NULL && *text != NULL; text++)
+      bytes = MAX (bytes, strlen (*text));
+    return (gint64)bytes;
+  }
+  for (guint axis = 0; axis < field->rank; axis++) {
+    shape.dim[axis] = dim_value (spec->schema, spec->dims, field->dims[axis]);
+    if (shape.dim[axis] == LB_UNKNOWN)
+      return LB_UNKNOWN;
+  }
+  for (guint dtype = 0; dtype < LB_N_DTYPES; dtype++)
+    if (spec->dtypes[index] == 1u << dtype)
+      return lb_shape_bytes (shape, dtype, &bytes) ? (gint64)bytes : LB_UNKNOWN;
+  return LB_UNKNOWN;
+}
+
+gint64
+lb_spec_packet_bytes (const LbSpec *spec)
+{
+  gint64 sum = 0;
+
+  for (guint i = 0; i < spec->schema->fields->len; i++) {
+    gint64 bytes = field_bytes (spec, i);
+    if (bytes == LB_UNKNOWN)
+      return LB_UNKNOWN;
+    sum += bytes;
+  }
+  return sum;
+}
+
+/* Appends " (5 x convnet-d3, 5 x vgg11)". */
+static void
+append_texts (GString *out, char **texts)
+{
+  const char *separator = " (";
+
+  for (guint i = 0, n; texts[i] != NULL; i += n) {
+    for (n = 1; texts[i + n] != NULL && strcmp (texts[i], texts[i + n]) == 0;)
+      n++;
+    g_string_append (out, separator);
+    if (n > 1)
+      g_string_append_printf (out, "%u x ", n);
+    g_string_append (out, texts[i]);
+    separator = ", ";
+  }
+  if (texts[0] != NULL)
+    g_string_append_c (out, ')');
+}
+
 /* Appends the type of field @index with the values that are known: "u8|f32[10, c, 28, 28]". */
 static void
 append_type (GString *out, const LbSpec *spec, guint index)
@@ -139,6 +256,8 @@ append_type (GString *out, const LbSpec *spec, guint index)
 
   if (field->is_text) {
     g_string_append (out, "text");
+    if (spec->texts[index] != NULL)
+      append_texts (out, spec->texts[index]);
     return;
   }
   append_dtypes (out, spec->dtypes[index]);
@@ -169,6 +288,8 @@ lb_spec_to_string (const LbSpec *spec)
   }
   if (spec->schema->symbols->len > 0)
     g_string_append_c (out, '}');
+  if (spec->packets != LB_UNKNOWN)
+    g_string_append_printf (out, ", %" G_GINT64_FORMAT " packet%s", spec->packets, spec->packets == 1 ? "" : "s");
   for (guint i = 0; i < spec->schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (spec->schema->fields, i);
     g_string_append_printf (out, "%s%s ", i == 0 ? ": " : ", ", field->name);
@@ -223,14 +344,49 @@ check_field (const LbSpec *spec, guint index, const LbTensor *tensor, gint64 *va
   return TRUE;
 }
 
+/* Checks the text of field @index of packet @number, which is known to be in UTF-8. */
+static gboolean
+check_text (const LbSpec *spec, guint index, LbPacket *packet, gint64 number, GError **error)
+{
+  const LbField *field = g_ptr_array_index (spec->schema->fields, index);
+
+  if (!field->is_text || spec->texts[index] == NULL)
+    return TRUE;
+  g_autofree char *text = lb_packet_get_text (packet, field->name);
+  if (strcmp (text, spec->texts[index][number]) == 0)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+               "packet %" G_GINT64_FORMAT " of '%s' has %s '%s', where configure promised '%s'; correct the plugin",
+               number + 1, spec->schema->name, field->name, text, spec->texts[index][number]);
+  return FALSE;
+}
+
+static gboolean
+refuse_length (const LbSpec *spec, const char *found, gint64 packets, GError **error)
+{
+  g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+               "stream of '%s' %s %" G_GINT64_FORMAT " packet%s, where configure promised %" G_GINT64_FORMAT
+               "; correct the plugin",
+               spec->schema->name, found, packets, packets == 1 ? "" : "s", spec->packets);
+  return FALSE;
+}
+
 gboolean
-lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, GError **error)
+lb_spec_check_end (const LbSpec *spec, gint64 packets, GError **error)
+{
+  return spec->packets == LB_UNKNOWN || spec->packets == packets || refuse_length (spec, "ended after", packets, error);
+}
+
+gboolean
+lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GError **error)
 {
   const LbSchema *schema = spec->schema;
   gint64 few[16];
   g_autofree gint64 *many = schema->symbols->len > G_N_ELEMENTS (few) ? g_new (gint64, schema->symbols->len) : NULL;
   gint64 *values = many != NULL ? many : few;
 
+  if (spec->packets != LB_UNKNOWN && number >= spec->packets)
+    return refuse_length (spec, "goes on to", number + 1, error);
   if (schema->symbols->len > 0)
     memcpy (values, spec->dims, schema->symbols->len * sizeof *spec->dims);
   for (guint i = 0; i < schema->fields->len; i++) {
@@ -241,7 +397,7 @@ lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, GError **error)
                    schema->name, field->name);
       return FALSE;
     }
-    if (!check_field (spec, i, tensor, values, error))
+    if (!check_field (spec, i, tensor, values, error) || !check_text (spec, i, packet, number, error))
       return FALSE;
   }
   for (guint i = 0; i < lb_packet_n_fields (packet); i++)

@@ -1,5 +1,5 @@
 /* A stream spec: what is known of one stream before it flows: its schema, the value of each dimension symbol where
- * known, and the dtype of each field where narrowed to one.
+ * known, the dtype of each field where narrowed to one, how many packets it has, and what its text fields say.
  */
 #pragma once
 
@@ -24,12 +24,33 @@ void lb_spec_set_dim (LbSpec *spec, const char *symbol, gint64 value);
 guint lb_spec_dtypes (const LbSpec *spec, const char *field);
 void lb_spec_set_dtype (LbSpec *spec, const char *field, LbDType dtype);
 
-/* "samples {n 10, c 1, h 28, w 28, classes 10}: images f32[10, 1, 28, 28], labels i32[10]"; free with g_free(). */
+/* Packets of the whole stream; LB_UNKNOWN until set. */
+gint64 lb_spec_packets (const LbSpec *spec);
+void lb_spec_set_packets (LbSpec *spec, gint64 packets);
+
+/* What the packets say in text field @field, one text for each packet in order; NULL until set. NULL-terminated; the
+ * spec's. Setting takes a copy and fixes the number of packets. */
+const char *const *lb_spec_texts (const LbSpec *spec, const char *field);
+void lb_spec_set_texts (LbSpec *spec, const char *field, const char *const *texts);
+
+/* Bytes of a packet, LB_UNKNOWN unless all dims and dtypes are known. A text that is not known counts as nothing. */
+gint64 lb_spec_packet_bytes (const LbSpec *spec);
+
+/* Bytes that each packet takes of its own: as set, otherwise lb_spec_packet_bytes(). */
+gint64 lb_spec_own_bytes (const LbSpec *spec);
+void lb_spec_set_own_bytes (LbSpec *spec, gint64 bytes);
+
+/* "samples {n 10, c 1, h 28, w 28, classes 10}, 1 packet: images f32[10, 1, 28, 28], labels i32[10]"; texts that are
+ * known follow their field: "architecture text (5 x convnet-d3)". Free with g_free(). */
 char *lb_spec_to_string (const LbSpec *spec);
 
-/* Whether @packet is one of this stream: every field there, dtype allowed, dims consistent with each other and the
- * known values. Extra fields are refused. LB_ERROR_PROGRAM. */
-gboolean lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, GError **error);
+/* Whether @packet may be packet @number, counted from 0, of this stream: every field there, dtype allowed, dims
+ * consistent with each other and the known values, texts as promised, no more packets than promised. Extra fields are
+ * refused. LB_ERROR_PROGRAM. */
+gboolean lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GError **error);
+
+/* Whether a stream that ended after @packets was as long as promised. LB_ERROR_PROGRAM. */
+gboolean lb_spec_check_end (const LbSpec *spec, gint64 packets, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbSpec, lb_spec_free)
 

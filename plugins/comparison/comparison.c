@@ -324,6 +324,14 @@ comparison_run (LbStage *stage, gpointer data, GError **error)
   return lb_stage_write (stage, self->file, json, strlen (json), error);
 }
 
+/* A few figures of each model are all that it keeps. */
+static gboolean
+comparison_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  lb_configure_cost (configure, 0, 0);
+  return TRUE;
+}
+
 static const LbStageType comparison_type = {
   .name = "comparison",
   .summary = "Compares sets by the models trained on them: accuracy, gain, storage, training cost",
@@ -335,6 +343,7 @@ static const LbStageType comparison_type = {
   .inputs = inputs,
   .properties = properties,
   .instance_size = sizeof (Comparison),
+  .configure = comparison_configure,
   .run = comparison_run,
 };
 

@@ -21,21 +21,9 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort inputs[] = {
-  { "samples", "samples", "c h w classes", 0, "The images; one channel (grey) or three (red, green, blue)" },
+  { "samples", "samples", "n least c h w classes", 0, "The images; one channel (grey) or three (red, green, blue)" },
   LB_PORTS_END,
 };
-
-static gboolean
-contact_sheet_configure (LbConfigure *configure, gpointer data, GError **error)
-{
-  gint64 channels = lb_configure_dim (configure, "c");
-
-  if (channels == LB_UNKNOWN || channels == 1 || channels == 3)
-    return TRUE;
-  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
-               "the images have %d channels; a contact sheet shows 1 (grey) or 3 (colour)", (int)channels);
-  return FALSE;
-}
 
 /* Where things are on the sheet. */
 typedef struct {
@@ -43,6 +31,61 @@ typedef struct {
   gint64 scale, gap, columns, rows;
   gint64 sheet_height, sheet_width;
 } Layout;
+
+/* The layout of a sheet of @rows classes, the largest of which has @most images. */
+static Layout
+make_layout (const ContactSheet *self, LbShape images, gint64 rows, gint64 most)
+{
+  Layout layout = { .channels = images.dim[1],
+                    .height = images.dim[2],
+                    .width = images.dim[3],
+                    .scale = self->scale,
+                    .gap = self->gap,
+                    .columns = CLAMP (most, 1, self->columns),
+                    .rows = rows };
+
+  layout.sheet_height = layout.gap + layout.rows * (layout.height * layout.scale + layout.gap);
+  layout.sheet_width = layout.gap + layout.columns * (layout.width * layout.scale + layout.gap);
+  return layout;
+}
+
+static gint64
+sheet_bytes (const Layout *layout)
+{
+  return layout->sheet_height * layout->sheet_width * layout->channels;
+}
+
+/* Predicts memory: the images as u8, the sheet, and the file, which is at worst about as large. */
+static void
+predict (const ContactSheet *self, LbConfigure *configure)
+{
+  gint64 n = lb_configure_dim (configure, "n"), classes = lb_configure_dim (configure, "classes");
+  gint64 least = lb_configure_dim (configure, "least"), most;
+  LbShape images = LB_SHAPE (n, lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"),
+                             lb_configure_dim (configure, "w"));
+
+  if (n < 0 || classes < 1 || images.dim[1] < 0 || images.dim[2] < 0 || images.dim[3] < 0)
+    return;
+  most = least == LB_UNKNOWN ? n : n - least * (classes - 1);
+  Layout layout = make_layout (self, images, classes, most);
+  lb_configure_cost (configure, 0,
+                     (double)(lb_shape_size (images) + n * (gint64)sizeof (guint32) + 2 * sheet_bytes (&layout)
+                              + lb_configure_collect_bytes (configure, "samples")));
+}
+
+static gboolean
+contact_sheet_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  gint64 channels = lb_configure_dim (configure, "c");
+
+  if (channels == LB_UNKNOWN || channels == 1 || channels == 3) {
+    predict (data, configure);
+    return TRUE;
+  }
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
+               "the images have %d channels; a contact sheet shows 1 (grey) or 3 (colour)", (int)channels);
+  return FALSE;
+}
 
 /* Draws image @image, u8 [c, h, w], at @row and @column of @sheet, u8 [sheet_height, sheet_width, c]. */
 static void
@@ -95,19 +138,12 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
   first = g_new (gint64, classes + 1);
   by_class = lb_images_by_class (lb_packet_get (samples, "labels"), classes, first);
 
-  Layout layout = { .channels = lb_tensor_dim (images, 1),
-                    .height = lb_tensor_dim (images, 2),
-                    .width = lb_tensor_dim (images, 3),
-                    .scale = self->scale,
-                    .gap = self->gap,
-                    .columns = 1,
-                    .rows = classes };
+  gint64 most = 0;
   for (gint64 k = 0; k < classes; k++)
-    layout.columns = MAX (layout.columns, MIN (self->columns, first[k + 1] - first[k]));
-  layout.sheet_height = layout.gap + layout.rows * (layout.height * layout.scale + layout.gap);
-  layout.sheet_width = layout.gap + layout.columns * (layout.width * layout.scale + layout.gap);
+    most = MAX (most, first[k + 1] - first[k]);
+  Layout layout = make_layout (self, lb_tensor_shape (images), classes, most);
   if ((layout.channels != 1 && layout.channels != 3) || layout.sheet_height > 1000000 || layout.sheet_width > 1000000
-      || layout.sheet_height * layout.sheet_width * layout.channels > MAX_BYTES) {
+      || sheet_bytes (&layout) > MAX_BYTES) {
     g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
                  "a contact sheet of %d x %d pixels and %d channels cannot be made; expected at most 1 GiB and 1 or 3 "
                  "channels, so "
@@ -116,7 +152,7 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
     return FALSE;
   }
 
-  gsize bytes = (gsize)(layout.sheet_height * layout.sheet_width * layout.channels);
+  gsize bytes = (gsize)sheet_bytes (&layout);
   gint64 image_bytes = layout.channels * layout.height * layout.width;
   sheet = memset (g_malloc (bytes), 255, bytes);
   for (gint64 k = 0; k < classes; k++)

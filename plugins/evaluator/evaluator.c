@@ -182,6 +182,38 @@ evaluator_run (LbStage *stage, gpointer data, GError **error)
   }
 }
 
+/* Predicts what scoring takes where the architectures of all models are known; each model makes one packet. */
+static gboolean
+evaluator_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  LbImageSize size
+      = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
+  gint64 classes = lb_configure_dim (configure, "classes"), n = lb_configure_dim (configure, "n");
+  const char *const *architectures = lb_configure_input_texts (configure, "model", "architecture");
+  double flops = 0, bytes = 0, of_one = 0;
+
+  lb_configure_set_output_packets (configure, "metrics", lb_configure_input_packets (configure, "model"));
+  if (!architectures)
+    return TRUE;
+  lb_configure_set_output_texts (configure, "metrics", "architecture", architectures);
+  if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1 || n < 1)
+    return TRUE;
+  for (guint i = 0; architectures[i]; i++, flops += of_one) {
+    g_autoptr (LbNetwork) network = NULL;
+    g_autoptr (LbPredictor) predictor = NULL;
+
+    if (i && g_str_equal (architectures[i], architectures[i - 1]))
+      continue;
+    if (!(network = lb_network_new (architectures[i], size, classes, error))
+        || !(predictor = lb_predictor_new (network, n, FALSE, 1, error)))
+      return FALSE;
+    of_one = lb_predictor_flops (predictor);
+    bytes = MAX (bytes, (double)lb_predictor_peak_bytes (predictor, lb_configure_threads (configure)));
+  }
+  lb_configure_cost (configure, flops, bytes + (double)lb_configure_collect_bytes (configure, "samples"));
+  return TRUE;
+}
+
 static const LbStageType evaluator_type = {
   .name = "evaluator",
   .summary = "Measures models on a whole test set: accuracy, loss, confusion matrix",
@@ -191,6 +223,7 @@ static const LbStageType evaluator_type = {
     "way. The accuracy of each model is also recorded as the metric 'accuracy', a fraction of the test set.",
   .inputs = inputs,
   .outputs = outputs,
+  .configure = evaluator_configure,
   .run = evaluator_run,
 };
 

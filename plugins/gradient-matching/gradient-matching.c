@@ -44,12 +44,13 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort inputs[] = {
-  { "source", "samples", "c h w classes", 0, "The source set" },
+  { "source", "samples", "n least c h w classes", 0, "The source set" },
   LB_PORTS_END,
 };
 
 static const LbPort outputs[] = {
-  { "samples", "samples", "n=synthetic c h w classes", 0, "The synthetic images (f32, normalised), class by class" },
+  { "samples", "samples", "n=synthetic least=each c h w classes", 0,
+    "The synthetic images (f32, normalised), class by class" },
   LB_PORTS_END,
 };
 
@@ -436,6 +437,29 @@ gradient_matching_run (LbStage *stage, gpointer data, GError **error)
   return lb_stage_push (stage, "samples", synthetic_packet (&d), error);
 }
 
+static gsize
+side_bytes (const Side *side, guint threads)
+{
+  return lb_program_peak_bytes (side->program, threads)
+         + (gsize)(lb_shape_size (lb_node_shape (side->images)) + lb_shape_size (lb_node_shape (side->targets)))
+               * sizeof (float);
+}
+
+/* What is held while distilling from @n images. */
+static double
+peak_bytes (const Distillation *d, gint64 n, guint threads)
+{
+  LbImageSize size = lb_network_input (d->network);
+  gint64 floats = d->classes * d->self->images_per_class * size.channels * size.height * size.width;
+
+  /* The images, their gradient and momentum, and the copy that the network trains on; the network at hand and its fresh
+   * parameters; the source in order of its classes. */
+  return (double)(side_bytes (&d->real, threads) + side_bytes (&d->ours, threads)
+                  + (d->learner ? lb_learner_peak_bytes (d->learner, threads) : 0))
+         + (double)sizeof (float)
+               * (double)((d->learner ? 4 : 3) * floats + 2 * lb_network_n_parameters (d->network) + MAX (n, 0));
+}
+
 /* Checks the architecture and predicts what the whole stage takes. */
 static gboolean
 gradient_matching_configure (LbConfigure *configure, gpointer data, GError **error)
@@ -444,29 +468,33 @@ gradient_matching_configure (LbConfigure *configure, gpointer data, GError **err
   LbAugmentation augmentation;
   LbImageSize size
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
+  gint64 least = lb_configure_dim (configure, "least");
   g_autoptr (GError) reason = NULL;
   g_auto (Distillation) d = { .self = self, .classes = lb_configure_dim (configure, "classes") };
-  guint threads = g_get_num_processors ();
   double step, training;
 
   lb_configure_set_output_dtype (configure, "samples", "images", LB_F32);
   if (!lb_augmentation_parse (self->augmentation, &augmentation, &reason))
     return lb_configure_property_error (configure, "augmentation", error, "%s", reason->message);
+  lb_configure_set_output_packets (configure, "samples", 1);
+  if (!lb_configure_set_dim (configure, "each", self->images_per_class, error))
+    return FALSE;
   if (size.channels < 1 || size.height < 1 || size.width < 1 || d.classes < 1)
     return TRUE;
   d.network = lb_network_new (self->architecture, size, d.classes, &reason);
   if (!d.network)
     return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
   set_loops (&d);
+  /* Where the source does not tell how small its classes are, they are taken to be large enough. */
   if (!lb_configure_set_dim (configure, "synthetic", d.classes * self->images_per_class, error)
-      || !compile_all (&d, self->real_batch, error))
+      || !compile_all (&d, least > 0 ? MIN (self->real_batch, least) : self->real_batch, error))
     return FALSE;
   step = (double)d.classes * (lb_program_flops (d.real.program) + lb_program_flops (d.ours.program));
   training = d.learner ? (double)d.inner_epochs * lb_learner_epoch_flops (d.learner) : 0;
-  lb_configure_cost (
-      configure, (double)self->iterations * ((double)d.outer_steps * step + (double)(d.outer_steps - 1) * training),
-      (double)(lb_program_peak_bytes (d.real.program, threads) + lb_program_peak_bytes (d.ours.program, threads)
-               + (d.learner ? lb_learner_peak_bytes (d.learner, threads) : 0)));
+  lb_configure_cost (configure,
+                     (double)self->iterations * ((double)d.outer_steps * step + (double)(d.outer_steps - 1) * training),
+                     peak_bytes (&d, lb_configure_dim (configure, "n"), lb_configure_threads (configure))
+                         + (double)lb_configure_collect_bytes (configure, "source"));
   return TRUE;
 }
 

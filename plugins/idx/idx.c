@@ -35,7 +35,7 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort outputs[] = {
-  { "samples", "samples", "n c=1 h w classes", 0, "The images as stored (u8), with their labels, in file order" },
+  { "samples", "samples", "n c=1 h w classes least", 0, "The images as stored (u8), with their labels, in file order" },
   LB_PORTS_END,
 };
 
@@ -196,6 +196,34 @@ n_used (const Idx *self, const IdxFile *images)
   return self->limit ? MIN (self->limit, images->dim[0]) : images->dim[0];
 }
 
+/* All labels of the file, checked. */
+static guint8 *
+read_labels (const Idx *self, IdxFile *file, GError **error)
+{
+  g_autofree guint8 *values = read_data (file, file->bytes, error);
+
+  for (guint64 i = 0; values && i < file->bytes; i++)
+    if (values[i] >= self->classes) {
+      lb_input_error (file->path, error, "label %" G_GUINT64_FORMAT " is %u; expected 0 to %d, as 'classes' is %d", i,
+                      values[i], (int)self->classes - 1, (int)self->classes);
+      return NULL;
+    }
+  return g_steal_pointer (&values);
+}
+
+/* Images of the class that has fewest among the first @n. */
+static gint64
+smallest_class (const Idx *self, const guint8 *labels, gint64 n)
+{
+  gint64 count[256] = { 0 }, least = n;
+
+  for (gint64 i = 0; i < n; i++)
+    count[labels[i]]++;
+  for (gint64 k = 0; k < self->classes; k++)
+    least = MIN (least, count[k]);
+  return least;
+}
+
 /* ---- The stage ---- */
 
 static gboolean
@@ -203,13 +231,19 @@ idx_configure (LbConfigure *configure, gpointer data, GError **error)
 {
   Idx *self = data;
   g_auto (IdxFile) images = { 0 }, labels = { 0 };
+  g_autofree guint8 *values = NULL;
 
   if (self->mean->len > 1 || self->std->len > 1)
     return lb_configure_property_error (configure, self->mean->len > 1 ? "mean" : "std", error,
                                         "more than one number is given, but IDX images have one channel; give one");
   lb_configure_set_output_dtype (configure, "samples", "images", LB_U8);
-  return open_both (self, &images, &labels, error)
-         && lb_configure_set_dim (configure, "n", n_used (self, &images), error)
+  lb_configure_set_output_packets (configure, "samples", 1);
+  if (!open_both (self, &images, &labels, error) || !(values = read_labels (self, &labels, error)))
+    return FALSE;
+  /* Beside its packet: the labels as stored. */
+  lb_configure_cost (configure, 0, (double)labels.bytes);
+  return lb_configure_set_dim (configure, "n", n_used (self, &images), error)
+         && lb_configure_set_dim (configure, "least", smallest_class (self, values, n_used (self, &images)), error)
          && lb_configure_set_dim (configure, "h", images.dim[1], error)
          && lb_configure_set_dim (configure, "w", images.dim[2], error)
          && lb_configure_set_dim (configure, "classes", self->classes, error);
@@ -257,22 +291,19 @@ set_normalisation (const Idx *self, LbPacket *packet, GError **error)
   return TRUE;
 }
 
+/* Takes the first @n labels over into the packet. */
 static gboolean
 set_labels (const Idx *self, IdxFile *file, gint64 n, LbPacket *packet, GError **error)
 {
-  g_autofree guint8 *values = read_data (file, file->bytes, error);
-  LbTensor *labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
+  g_autofree guint8 *values = read_labels (self, file, error);
+  LbTensor *labels;
 
-  lb_packet_take (packet, "labels", labels);
   if (!values)
     return FALSE;
-  for (guint64 i = 0; i < file->bytes; i++)
-    if (values[i] >= self->classes)
-      return lb_input_error (file->path, error,
-                             "label %" G_GUINT64_FORMAT " is %u; expected 0 to %d, as 'classes' is %d", i, values[i],
-                             (int)self->classes - 1, (int)self->classes);
+  labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
   for (gint64 i = 0; i < n; i++)
     lb_tensor_i32 (labels)[i] = values[i];
+  lb_packet_take (packet, "labels", labels);
   return TRUE;
 }
 

@@ -89,14 +89,40 @@ augment (LbPacket *samples, LbTensor *windows, LbTensor *dense)
   return packet;
 }
 
-/* The images go through as they come. */
+/* The images go through as they come, in one packet. Predicts what labelling takes where the network is known. */
 static gboolean
 labeler_configure (LbConfigure *configure, gpointer data, GError **error)
 {
+  Labeler *self = data;
   guint dtypes = lb_configure_input_dtypes (configure, "samples", "images");
+  const char *const *architectures = lb_configure_input_texts (configure, "model", "architecture");
+  LbImageSize size
+      = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
+  gint64 n = lb_configure_dim (configure, "n"), views = lb_configure_dim (configure, "v");
+  gint64 classes = lb_configure_dim (configure, "classes");
+  g_autoptr (LbNetwork) network = NULL;
+  g_autoptr (LbPredictor) predictor = NULL;
 
   if (dtypes == 1 << LB_U8 || dtypes == 1 << LB_F32)
     lb_configure_set_output_dtype (configure, "augmented", "images", dtypes == 1 << LB_U8 ? LB_U8 : LB_F32);
+  lb_configure_set_output_packets (configure, "augmented", 1);
+  if (!architectures || !architectures[0] || size.channels < 1 || size.height < 1 || size.width < 1 || n < 1
+      || views < 1 || classes < 1)
+    return TRUE;
+  if (architectures[1]) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
+                 "input 'model' brings %u models; expected exactly one labeler network, so train one architecture with "
+                 "repeats: 1",
+                 g_strv_length ((char **)architectures));
+    return FALSE;
+  }
+  if (!(network = lb_network_new (architectures[0], size, classes, error))
+      || !(predictor = lb_predictor_new (network, n * views, TRUE, self->temperature, error)))
+    return FALSE;
+  lb_configure_set_output_bytes (configure, "augmented", n * views * classes * (gint64)sizeof (float));
+  lb_configure_cost (configure, lb_predictor_flops (predictor),
+                     (double)(lb_predictor_peak_bytes (predictor, lb_configure_threads (configure))
+                              + (gsize)lb_configure_collect_bytes (configure, "samples")));
   return TRUE;
 }
 

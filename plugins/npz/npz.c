@@ -42,16 +42,27 @@ static const LbPort sink_inputs[] = {
 };
 
 static const LbPort source_outputs[] = {
-  { "samples", "samples", "n c h w classes", 0, "The images and labels" },
+  { "samples", "samples", "n c h w classes least", 0, "The images and labels" },
   LB_PORTS_END,
 };
 
 static const LbPort augmented_outputs[] = {
-  { "augmented", "augmented", "n v c h w classes", 0, "The images and labels, with windows and dense labels" },
+  { "augmented", "augmented", "n v c h w classes least", 0, "The images and labels, with windows and dense labels" },
   LB_PORTS_END,
 };
 
 /* ---- Writing ---- */
+
+/* The file is put together in memory before it is written. */
+static gboolean
+sink_configure (LbConfigure *configure, gpointer data, GError **error)
+{
+  gint64 bytes = lb_configure_input_bytes (configure, "samples");
+
+  if (bytes != LB_UNKNOWN)
+    lb_configure_cost (configure, 0, (double)(bytes + lb_configure_collect_bytes (configure, "samples")));
+  return TRUE;
+}
 
 static gboolean
 sink_run (LbStage *stage, gpointer data, GError **error)
@@ -238,9 +249,9 @@ add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, 
          && check_dense_labels (path, dense, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes, error);
 }
 
-/* Reads and checks the whole file. */
+/* Reads and checks the whole file; *bytes is what all its members take. */
 static LbPacket *
-read_packet (const Source *self, gboolean augmented, gint64 *classes, GError **error)
+read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *bytes, GError **error)
 {
   g_autoptr (LbPacket) packet = lb_packet_new ();
   g_autoptr (GArray) members = lb_npz_read (self->file, MAX_BYTES, error);
@@ -250,6 +261,9 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, GError **e
       || !all_finite (self->file, "images", images, error) || !get_classes (self, members, classes, error))
     return NULL;
   lb_packet_set (packet, "images", images);
+  *bytes = 0;
+  for (guint i = 0; i < members->len; i++)
+    *bytes += lb_tensor_bytes (g_array_index (members, LbNamedTensor, i).tensor);
   if (!(labels = get_labels (self->file, members, lb_tensor_dim (images, 0), *classes, error)))
     return NULL;
   lb_packet_take (packet, "labels", labels);
@@ -264,23 +278,41 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, GError **e
   return g_steal_pointer (&packet);
 }
 
+/* Images of the class that has fewest. */
+static gint64
+smallest_class (LbTensor *labels, gint64 classes)
+{
+  g_autofree gint64 *first = g_new (gint64, classes + 1);
+  g_autofree guint32 *by_class = lb_images_by_class (labels, classes, first);
+  gint64 least = lb_tensor_size (labels);
+
+  for (gint64 k = 0; k < classes; k++)
+    least = MIN (least, first[k + 1] - first[k]);
+  return least;
+}
+
 static gboolean
 configure_source (LbConfigure *configure, const Source *self, const char *port, GError **error)
 {
   static const char *const symbols[] = { "n", "c", "h", "w" };
   gint64 classes = 0;
+  gsize bytes = 0;
   gboolean augmented = g_str_equal (port, "augmented");
-  g_autoptr (LbPacket) packet = read_packet (self, augmented, &classes, error);
+  g_autoptr (LbPacket) packet = read_packet (self, augmented, &classes, &bytes, error);
   LbTensor *images;
 
   if (!packet)
     return FALSE;
   images = lb_packet_get (packet, "images");
   lb_configure_set_output_dtype (configure, port, "images", lb_tensor_dtype (images));
+  lb_configure_set_output_packets (configure, port, 1);
+  /* Beside the images, which are carried as they are read. */
+  lb_configure_cost (configure, 0, (double)(bytes - lb_tensor_bytes (images)));
   for (guint i = 0; i < 4; i++)
     if (!lb_configure_set_dim (configure, symbols[i], lb_tensor_dim (images, i), error))
       return FALSE;
   return lb_configure_set_dim (configure, "classes", classes, error)
+         && lb_configure_set_dim (configure, "least", smallest_class (lb_packet_get (packet, "labels"), classes), error)
          && (!augmented
              || lb_configure_set_dim (configure, "v", lb_tensor_dim (lb_packet_get (packet, "windows"), 0), error));
 }
@@ -301,7 +333,8 @@ static gboolean
 run_source (LbStage *stage, const Source *self, const char *port, GError **error)
 {
   gint64 classes = 0;
-  LbPacket *packet = read_packet (self, g_str_equal (port, "augmented"), &classes, error);
+  gsize bytes = 0;
+  LbPacket *packet = read_packet (self, g_str_equal (port, "augmented"), &classes, &bytes, error);
 
   return packet && lb_stage_push (stage, port, packet, error);
 }
@@ -330,6 +363,7 @@ static const LbStageType sink_type = {
   .inputs = sink_inputs,
   .properties = sink_properties,
   .instance_size = sizeof (Sink),
+  .configure = sink_configure,
   .run = sink_run,
 };
 

@@ -16,12 +16,13 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort inputs[] = {
-  { "source", "samples", "c h w classes", 0, "The set to draw from" },
+  { "source", "samples", "n least c h w classes", 0, "The set to draw from" },
   LB_PORTS_END,
 };
 
 static const LbPort outputs[] = {
-  { "samples", "samples", "n=selected c h w classes", 0, "The images drawn, class by class, as stored in the source" },
+  { "samples", "samples", "n=selected least=each c h w classes", 0,
+    "The images drawn, class by class, as stored in the source" },
   LB_PORTS_END,
 };
 
@@ -30,11 +31,24 @@ random_selection_configure (LbConfigure *configure, gpointer data, GError **erro
 {
   RandomSelection *self = data;
   guint dtypes = lb_configure_input_dtypes (configure, "source", "images");
-  gint64 classes = lb_configure_dim (configure, "classes");
+  gint64 classes = lb_configure_dim (configure, "classes"), least = lb_configure_dim (configure, "least");
+  gint64 n = lb_configure_dim (configure, "n");
 
+  if (least != LB_UNKNOWN && least < self->images_per_class)
+    return lb_configure_property_error (
+        configure, "images-per-class", error,
+        "%d is more than the %d images that the smallest class of the source has; ask for fewer, or give a larger "
+        "source",
+        (int)self->images_per_class, (int)least);
   if (dtypes == 1 << LB_U8 || dtypes == 1 << LB_F32)
     lb_configure_set_output_dtype (configure, "samples", "images", dtypes == 1 << LB_U8 ? LB_U8 : LB_F32);
-  return classes < 0 || lb_configure_set_dim (configure, "selected", classes * self->images_per_class, error);
+  lb_configure_set_output_packets (configure, "samples", 1);
+  /* The images in order of their classes, and an order to draw from. */
+  lb_configure_cost (
+      configure, 0,
+      (double)(MAX (n, 0) * 2 * (gint64)sizeof (guint32) + lb_configure_collect_bytes (configure, "source")));
+  return lb_configure_set_dim (configure, "each", self->images_per_class, error)
+         && (classes < 0 || lb_configure_set_dim (configure, "selected", classes * self->images_per_class, error));
 }
 
 /* Indices of @count images of each class, drawn without replacement, class by class. NULL on error. */

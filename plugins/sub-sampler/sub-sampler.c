@@ -42,6 +42,9 @@ sub_sampler_configure (LbConfigure *configure, gpointer data, GError **error)
                                         "one pixel and at most the image, so a ratio from %g to 1",
                                         self->ratio, self->ratio * height, self->ratio * width, (int)height, (int)width,
                                         1.0 / MIN (height, width));
+  if (lb_configure_input_packets (configure, "samples") > 0)
+    lb_configure_set_output_packets (configure, "views", 1);
+  lb_configure_cost (configure, 0, 0);
   return lb_configure_set_dim (configure, "v", self->grid * self->grid, error);
 }
 

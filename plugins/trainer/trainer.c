@@ -262,6 +262,44 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
   return TRUE;
 }
 
+/* What training on the set takes, as far as is known. */
+typedef struct {
+  gint64 n;             /* images, LB_UNKNOWN when not known */
+  gboolean knows_views; /* whether @settings are those of the run */
+  LbLearnerSettings settings;
+  guint threads;
+  double flops, bytes;
+  gint64 packet_bytes; /* of the largest model */
+  GPtrArray *sent;     /* char *: architecture of each model, in order */
+} Cost;
+
+/* Adds training @architecture; checks that it fits. */
+static gboolean
+add_cost (Cost *cost, LbConfigure *configure, const Trainer *self, const char *architecture, LbImageSize size,
+          gint64 classes, GError **error)
+{
+  g_autoptr (GError) reason = NULL;
+  g_autoptr (LbNetwork) network = lb_network_new (architecture, size, classes, &reason);
+  g_autoptr (LbLearner) learner = NULL;
+  gint64 parameter_bytes;
+
+  if (!network)
+    return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
+  if (!self->architectures[1] && !lb_configure_set_dim (configure, "p", lb_network_n_parameters (network), error))
+    return FALSE;
+  for (gint64 i = 0; i < self->repeats; i++)
+    g_ptr_array_add (cost->sent, g_strdup (lb_network_architecture (network)));
+  parameter_bytes = lb_network_n_parameters (network) * (gint64)sizeof (float);
+  cost->packet_bytes = MAX (cost->packet_bytes, parameter_bytes);
+  if (cost->n < 1 || !cost->knows_views)
+    return TRUE;
+  if (!(learner = lb_learner_new (network, cost->n, &cost->settings, error)))
+    return FALSE;
+  cost->flops += (double)(self->repeats * self->epochs) * lb_learner_epoch_flops (learner);
+  cost->bytes = MAX (cost->bytes, (double)lb_learner_peak_bytes (learner, cost->threads));
+  return TRUE;
+}
+
 /* Checks that the architectures fit, and predicts what training them takes. */
 static gboolean
 trainer_configure (LbConfigure *configure, gpointer data, GError **error)
@@ -269,35 +307,32 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
   Trainer *self = data;
   LbImageSize size
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
-  gint64 classes = lb_configure_dim (configure, "classes"), n = lb_configure_dim (configure, "n");
+  gint64 classes = lb_configure_dim (configure, "classes");
   gboolean augmented = g_strcmp0 (lb_configure_input_schema (configure, "samples"), "augmented") == 0;
-  LbLearnerSettings settings;
-  double flops = 0, bytes = 0;
+  gint64 views = lb_configure_input_dim (configure, "samples", "v");
+  g_autoptr (GPtrArray) sent = g_ptr_array_new_with_free_func (g_free);
+  Cost cost = { .n = lb_configure_dim (configure, "n"),
+                .knows_views = !augmented || views != LB_UNKNOWN || self->views_per_image,
+                .threads = lb_configure_threads (configure),
+                .sent = sent };
 
-  if (!check_properties (configure, self, error))
+  if (!check_properties (configure, self, error)
+      || !make_settings (self,
+                         !augmented            ? 0
+                         : views != LB_UNKNOWN ? views
+                                               : self->views_per_image,
+                         &cost.settings, error))
     return FALSE;
-  if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1
-      || !make_settings (self, augmented ? self->views_per_image : 0, &settings, error))
+  if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1)
     return TRUE;
-  for (guint a = 0; self->architectures[a]; a++) {
-    g_autoptr (GError) reason = NULL;
-    g_autoptr (LbNetwork) network = lb_network_new (self->architectures[a], size, classes, &reason);
-    g_autoptr (LbLearner) learner = NULL;
-
-    if (!network)
-      return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
-    if (!self->architectures[1] && !lb_configure_set_dim (configure, "p", lb_network_n_parameters (network), error))
+  for (guint a = 0; self->architectures[a]; a++)
+    if (!add_cost (&cost, configure, self, self->architectures[a], size, classes, error))
       return FALSE;
-    /* The number of views that 0 stands for is known only when they arrive. */
-    if (n < 1 || (augmented && !self->views_per_image))
-      continue;
-    if (!(learner = lb_learner_new (network, n, &settings, error)))
-      return FALSE;
-    flops += (double)(self->repeats * self->epochs) * lb_learner_epoch_flops (learner);
-    bytes = MAX (bytes, (double)lb_learner_peak_bytes (learner, g_get_num_processors ()));
-  }
-  if (flops > 0)
-    lb_configure_cost (configure, flops, bytes);
+  g_ptr_array_add (sent, NULL);
+  lb_configure_set_output_texts (configure, "model", "architecture", (const char *const *)sent->pdata);
+  lb_configure_set_output_bytes (configure, "model", cost.packet_bytes);
+  if (cost.flops > 0)
+    lb_configure_cost (configure, cost.flops, cost.bytes + (double)lb_configure_collect_bytes (configure, "samples"));
   return TRUE;
 }
 

@@ -9,7 +9,8 @@ typedef struct {
   char *misuse;
 } Toy;
 
-static const char *const misuses[] = { "none", "input", "field", "output", "dtype", "negative", "silent", NULL };
+static const char *const misuses[]
+    = { "none", "input", "field", "output", "dtype", "negative", "silent", "packets", "texts", "text-field", NULL };
 
 static const LbProperty properties[] = {
   LB_INTEGER (Toy, per_class, "per-class", NULL, 1, 100, NULL, "images of each class"),
@@ -46,6 +47,12 @@ toy_configure (LbConfigure *configure, gpointer self, GError **error)
     lb_configure_set_output_dtype (configure, "mode", "images", LB_F32);
   if (strcmp (toy->misuse, "dtype") == 0)
     lb_configure_set_output_dtype (configure, "made", "images", LB_I64);
+  if (strcmp (toy->misuse, "packets") == 0)
+    lb_configure_set_output_packets (configure, "mode", 1);
+  if (strcmp (toy->misuse, "texts") == 0)
+    lb_configure_set_output_texts (configure, "made", "labels", (const char *const[]){ "x", NULL });
+  if (strcmp (toy->misuse, "text-field") == 0)
+    lb_configure_input_texts (configure, "samples", "architecture");
   if (strcmp (toy->misuse, "negative") == 0)
     return lb_configure_set_dim (configure, "synthetic", -5, error);
   if (strcmp (toy->misuse, "silent") == 0)
@@ -118,8 +125,8 @@ link_to (Fixture *fixture, const char *port, const char *source, const LbSpec *s
 static LbConfigured *
 configure (Fixture *fixture, GError **error)
 {
-  return lb_configure_run (&type, &fixture->toy, fixture->schemas, fixture->links, fixture->n_links, &fixture->property,
-                           &fixture->input, error);
+  return lb_configure_run (&type, &fixture->toy, fixture->schemas, fixture->links, fixture->n_links, 1,
+                           &fixture->property, &fixture->input, error);
 }
 
 static void
@@ -298,7 +305,7 @@ test_set_dim_clashes_with_input (Fixture *fixture, gconstpointer data)
 
   asks.configure = ask_rows;
   link_to (fixture, "samples", "source.samples", fixture->samples);
-  g_assert_null (lb_configure_run (&asks, &fixture->toy, fixture->schemas, fixture->links, fixture->n_links,
+  g_assert_null (lb_configure_run (&asks, &fixture->toy, fixture->schemas, fixture->links, fixture->n_links, 1,
                                    &fixture->property, &fixture->input, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_PIPELINE);
   g_assert_cmpstr (
@@ -334,8 +341,66 @@ test_tells_of_inputs (Fixture *fixture, gconstpointer data)
   link_to (fixture, "extra", "labels.augmented", fixture->augmented);
   link_to (fixture, "extra", "source.samples", fixture->other);
   g_autoptr (LbConfigured) result = lb_configure_run (&looks, &fixture->toy, fixture->schemas, fixture->links,
-                                                      fixture->n_links, &fixture->property, &fixture->input, &error);
+                                                      fixture->n_links, 1, &fixture->property, &fixture->input, &error);
   g_assert_no_error (error);
+}
+
+/* ---- Whole streams ---- */
+
+static gboolean
+look_at_streams (LbConfigure *configure, gpointer self, GError **error)
+{
+  g_assert_cmpuint (lb_configure_threads (configure), ==, 3);
+  g_assert_cmpint (lb_configure_input_dim (configure, "samples", "v"), ==, 25);
+  g_assert_cmpint (lb_configure_input_dim (configure, "model", "v"), ==, LB_UNKNOWN);
+  g_assert_cmpint (lb_configure_input_packets (configure, "samples"), ==, LB_UNKNOWN);
+  g_assert_cmpint (lb_configure_input_packets (configure, "extra"), ==, 3);
+  /* Two packets of 2 + 4 + 4 + 4 bytes and one of twice the images. */
+  g_assert_cmpint (lb_configure_input_bytes (configure, "extra"), ==, 2 * (4 + 4 + 4 + 4) + (16 + 16 + 4 + 4));
+  g_assert_cmpint (lb_configure_collect_bytes (configure, "extra"), ==, 2 * (2 * (4 + 4 + 4 + 4) + (16 + 16 + 4 + 4)));
+  g_assert_cmpint (lb_configure_input_bytes (configure, "samples"), ==, LB_UNKNOWN);
+  g_assert_cmpint (lb_configure_collect_bytes (configure, "samples"), ==, 0);
+  const char *const *texts = lb_configure_input_texts (configure, "model", "architecture");
+  g_assert_cmpstr (texts[1], ==, "large");
+  g_assert_null (texts[2]);
+  lb_configure_set_output_packets (configure, "made", lb_configure_input_packets (configure, "model"));
+  lb_configure_set_output_bytes (configure, "views", 77);
+  return TRUE;
+}
+
+static void
+set_size (LbSpec *spec, gint64 n, gint64 size)
+{
+  lb_spec_set_dim (spec, "n", n);
+  lb_spec_set_dim (spec, "c", 1);
+  lb_spec_set_dim (spec, "h", size);
+  lb_spec_set_dim (spec, "w", size);
+  lb_spec_set_dtype (spec, "images", LB_U8);
+}
+
+static void
+test_tells_of_whole_streams (Fixture *fixture, gconstpointer data)
+{
+  LbStageType looks = type;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbSpec) second = lb_spec_copy (fixture->other);
+
+  looks.configure = look_at_streams;
+  lb_spec_set_dim (fixture->augmented, "v", 25);
+  set_size (fixture->other, 1, 2);
+  lb_spec_set_packets (fixture->other, 2);
+  set_size (second, 4, 2);
+  lb_spec_set_packets (second, 1);
+  lb_spec_set_texts (fixture->model, "architecture", (const char *const[]){ "small", "large", NULL });
+  link_to (fixture, "samples", "labels.augmented", fixture->augmented);
+  link_to (fixture, "extra", "a.samples", fixture->other);
+  link_to (fixture, "extra", "b.samples", second);
+  link_to (fixture, "model", "teacher.model", fixture->model);
+  g_autoptr (LbConfigured) result = lb_configure_run (&looks, &fixture->toy, fixture->schemas, fixture->links,
+                                                      fixture->n_links, 3, &fixture->property, &fixture->input, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (lb_spec_packets (result->outputs->pdata[0]), ==, 2);
+  g_assert_cmpint (lb_spec_own_bytes (result->outputs->pdata[1]), ==, 77);
 }
 
 static void
@@ -348,6 +413,9 @@ test_refuses_misuse (Fixture *fixture, gconstpointer data)
     { "dtype", "makes field 'images' of output 'made' i64, which schema 'samples' does not allow" },
     { "negative", "gives dimension synthetic the value -5" },
     { "silent", "failed without saying why" },
+    { "packets", "counts the packets of output 'mode', which is not in its table" },
+    { "texts", "tells the texts of field 'labels' of output 'made', which is no text of schema 'samples'" },
+    { "text-field", "asks for field 'architecture' of input 'samples', but schema 'samples' has none" },
   };
 
   link_to (fixture, "samples", "source.samples", fixture->samples);
@@ -380,6 +448,7 @@ main (int argc, char **argv)
   ADD ("/configure/names-the-ports-there-are", test_names_unknown_ports);
   ADD ("/configure/what-a-stage-sets-must-fit-its-inputs", test_set_dim_clashes_with_input);
   ADD ("/configure/tells-a-stage-of-its-inputs", test_tells_of_inputs);
+  ADD ("/configure/tells-a-stage-of-whole-streams", test_tells_of_whole_streams);
   ADD ("/configure/refuses-misuse-by-a-plugin", test_refuses_misuse);
   return g_test_run ();
 }

@@ -127,7 +127,7 @@ make_stage (Fixture *fixture)
   const char *property;
   int input;
 
-  fixture->configured = lb_configure_run (&fixture->type, NULL, fixture->schemas, fixture->specs, fixture->n_in,
+  fixture->configured = lb_configure_run (&fixture->type, NULL, fixture->schemas, fixture->specs, fixture->n_in, 1,
                                           &property, &input, &error);
   g_assert_no_error (error);
   LbStageSetup setup = { .name = "views",

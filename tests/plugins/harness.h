@@ -172,7 +172,7 @@ harness_configure (Harness *h, GError **error)
   }
   lb_properties_complete (h->type, h->self, "stage");
   h->configured = lb_configure_run (h->type, h->self, lb_registry_schemas (h->registry), specs, h->inputs->len,
-                                    &property, &blamed, error);
+                                    h->threads, &property, &blamed, error);
   return h->configured != NULL;
 }
 

@@ -46,7 +46,7 @@ assert_refused (const LbSpec *spec, LbPacket *packet, const char *message)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (lb_spec_check_packet (spec, packet, &error));
+  g_assert_false (lb_spec_check_packet (spec, packet, 0, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_PROGRAM);
   g_assert_cmpstr (error->message, ==, message);
 }
@@ -59,7 +59,7 @@ test_starts_unknown (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F32);
   g_autofree char *text = lb_spec_to_string (fixture->samples);
   g_assert_cmpstr (text, ==,
-                   "samples {n ?, c ?, h ?, w ?, classes ?}: images u8|f32[n, c, h, w], labels i32[n], mean "
+                   "samples {n ?, c ?, h ?, w ?, classes ?, least ?}: images u8|f32[n, c, h, w], labels i32[n], mean "
                    "f32[c], std f32[c]");
 }
 
@@ -71,7 +71,7 @@ test_prints_what_is_known (Fixture *fixture, gconstpointer data)
   lb_spec_set_dtype (fixture->samples, "images", LB_F32);
   g_autofree char *text = lb_spec_to_string (fixture->samples);
   g_assert_cmpstr (text, ==,
-                   "samples {n 10, c 1, h ?, w ?, classes ?}: images f32[10, 1, h, w], labels i32[10], mean "
+                   "samples {n 10, c 1, h ?, w ?, classes ?, least ?}: images f32[10, 1, h, w], labels i32[10], mean "
                    "f32[1], std f32[1]");
   g_autofree char *model = lb_spec_to_string (fixture->model);
   g_assert_nonnull (strstr (model, "architecture text"));
@@ -95,13 +95,13 @@ test_accepts_fitting_packets (Fixture *fixture, gconstpointer data)
   g_autoptr (LbPacket) five = make_samples (5), none = make_samples (0);
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (lb_spec_check_packet (fixture->samples, five, &error));
+  g_assert_true (lb_spec_check_packet (fixture->samples, five, 0, &error));
   g_assert_no_error (error);
-  g_assert_true (lb_spec_check_packet (fixture->samples, none, &error));
+  g_assert_true (lb_spec_check_packet (fixture->samples, none, 0, &error));
   /* Checking one packet fixes nothing for the next. */
   g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, LB_UNKNOWN);
   lb_spec_set_dim (fixture->samples, "n", 5);
-  g_assert_true (lb_spec_check_packet (fixture->samples, five, &error));
+  g_assert_true (lb_spec_check_packet (fixture->samples, five, 0, &error));
 }
 
 static void
@@ -157,6 +157,76 @@ test_refuses_text_that_is_not_utf8 (Fixture *fixture, gconstpointer data)
   assert_refused (fixture->model, packet, "packet of 'model' has architecture u8[2]; expected text in UTF-8");
 }
 
+static LbPacket *
+make_model (const char *architecture)
+{
+  LbPacket *packet = lb_packet_new ();
+
+  lb_packet_take (packet, "parameters", lb_tensor_new (LB_F32, LB_SHAPE (3)));
+  lb_packet_set_text (packet, "architecture", architecture);
+  lb_packet_take (packet, "mean", lb_tensor_new (LB_F32, LB_SHAPE (1)));
+  lb_packet_take (packet, "std", lb_tensor_new (LB_F32, LB_SHAPE (1)));
+  lb_packet_take (packet, "index", lb_tensor_new (LB_I64, LB_SHAPE (1)));
+  lb_packet_take (packet, "set_images", lb_tensor_new (LB_I64, LB_SHAPE (1)));
+  lb_packet_take (packet, "set_bytes", lb_tensor_new (LB_I64, LB_SHAPE (1)));
+  lb_packet_take (packet, "training_flops", lb_tensor_new (LB_F64, LB_SHAPE (1)));
+  return packet;
+}
+
+static void
+test_holds_packets_to_their_texts (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) small = make_model ("small"), large = make_model ("large");
+  g_autoptr (GError) error = NULL;
+
+  lb_spec_set_texts (fixture->model, "architecture", (const char *const[]){ "small", "small", "large", NULL });
+  g_assert_cmpint (lb_spec_packets (fixture->model), ==, 3);
+  g_autoptr (LbSpec) copy = lb_spec_copy (fixture->model);
+  g_assert_cmpstr (lb_spec_texts (copy, "architecture")[2], ==, "large");
+  g_assert_true (lb_spec_check_packet (copy, small, 1, &error));
+  g_assert_true (lb_spec_check_packet (copy, large, 2, &error));
+  assert_refused (copy, large,
+                  "packet 1 of 'model' has architecture 'large', where configure promised 'small'; correct the plugin");
+  g_assert_false (lb_spec_check_packet (copy, large, 3, &error));
+  g_assert_cmpstr (error->message, ==,
+                   "stream of 'model' goes on to 4 packets, where configure promised 3; correct the plugin");
+  g_clear_error (&error);
+  g_assert_true (lb_spec_check_end (copy, 3, &error));
+  g_assert_true (lb_spec_check_end (fixture->samples, 7, &error));
+  g_assert_false (lb_spec_check_end (copy, 1, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_PROGRAM);
+  g_assert_cmpstr (error->message, ==,
+                   "stream of 'model' ended after 1 packet, where configure promised 3; correct the plugin");
+}
+
+static void
+test_prints_packets_and_texts (Fixture *fixture, gconstpointer data)
+{
+  lb_spec_set_texts (fixture->model, "architecture", (const char *const[]){ "small", "small", "large", NULL });
+  g_autofree char *text = lb_spec_to_string (fixture->model);
+  g_assert_true (g_str_has_prefix (text, "model {p ?, c ?, h ?, w ?, classes ?}, 3 packets: parameters f32[p], "
+                                         "architecture text (2 x small, large), mean"));
+  lb_spec_set_packets (fixture->samples, 1);
+  g_autofree char *samples = lb_spec_to_string (fixture->samples);
+  g_assert_nonnull (strstr (samples, "}, 1 packet: images"));
+}
+
+static void
+test_counts_bytes (Fixture *fixture, gconstpointer data)
+{
+  static const char *const symbols[] = { "n", "c", "h", "w" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (symbols); i++)
+    lb_spec_set_dim (fixture->samples, symbols[i], i == 1 ? 3 : 10);
+  g_assert_cmpint (lb_spec_packet_bytes (fixture->samples), ==, LB_UNKNOWN);
+  lb_spec_set_dtype (fixture->samples, "images", LB_U8);
+  g_assert_cmpint (lb_spec_packet_bytes (fixture->samples), ==, 3000 + 40 + 12 + 12);
+  g_assert_cmpint (lb_spec_own_bytes (fixture->samples), ==, 3064);
+  lb_spec_set_own_bytes (fixture->samples, 40);
+  g_assert_cmpint (lb_spec_own_bytes (fixture->samples), ==, 40);
+  g_assert_cmpint (lb_spec_packet_bytes (fixture->samples), ==, 3064);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,5 +240,8 @@ main (int argc, char **argv)
   ADD ("/spec/refuses-packets-that-contradict-known-values", test_refuses_against_known_values);
   ADD ("/spec/refuses-missing-and-extra-fields", test_refuses_missing_and_extra_fields);
   ADD ("/spec/refuses-text-that-is-not-utf8", test_refuses_text_that_is_not_utf8);
+  ADD ("/spec/holds-packets-to-their-texts-and-number", test_holds_packets_to_their_texts);
+  ADD ("/spec/prints-packets-and-texts", test_prints_packets_and_texts);
+  ADD ("/spec/counts-the-bytes-of-a-packet", test_counts_bytes);
   return g_test_run ();
 }
