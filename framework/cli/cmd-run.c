@@ -7,23 +7,24 @@
 #include <glib-unix.h>
 
 #include "base/format.h"
+#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "graph/program.h"
+#include "pipeline/cost.h"
 #include "pipeline/metrics.h"
 #include "pipeline/run.h"
-
-#define MAX_THREADS 1024
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
 
 typedef struct {
   LbChanges changes;
-  char *output, *threads, *format;
+  char *output, *threads, *format, *memory_limit;
   gboolean quiet;
   GStrv files;
   guint n_threads;
   Format output_format;
+  guint64 most_memory; /* bytes; G_MAXUINT64 for any, 0 for what is there */
 } Options;
 
 static void
@@ -33,6 +34,7 @@ options_clear (Options *options)
   g_free (options->output);
   g_free (options->threads);
   g_free (options->format);
+  g_free (options->memory_limit);
   g_strfreev (options->files);
 }
 
@@ -47,6 +49,9 @@ parse (int argc, char **argv, Options *options)
     LB_CHANGE_ENTRIES (&options->changes),
     { "threads", 't', 0, G_OPTION_ARG_FILENAME, &options->threads, "Threads for arithmetic (default: all processors)",
       "N" },
+    { "memory-limit", 0, 0, G_OPTION_ARG_FILENAME, &options->memory_limit,
+      "Refuse to run what is predicted to take more: SIZE such as 800M or 4G, or none (default: what is available)",
+      "SIZE" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -64,12 +69,17 @@ parse (int argc, char **argv, Options *options)
   if (format < 0)
     return LB_PARSED_WRONG;
   options->output_format = format;
-  guint64 threads = 0;
-  if (options->threads != NULL && !g_ascii_string_to_unsigned (options->threads, 10, 1, MAX_THREADS, &threads, NULL)) {
-    lb_command_usage ("--threads is '%s'; expected a whole number from 1 to %d", options->threads, MAX_THREADS);
+  int threads = lb_command_threads (options->threads);
+  if (threads < 0)
+    return LB_PARSED_WRONG;
+  options->n_threads = (guint)threads;
+  const char *limit = options->memory_limit;
+  if (limit != NULL && strcmp (limit, "none") == 0) {
+    options->most_memory = G_MAXUINT64;
+  } else if (limit != NULL && !lb_memory_parse (limit, &options->most_memory)) {
+    lb_command_usage ("--memory-limit is '%s'; expected a size such as 800M or 4G, or none", limit);
     return LB_PARSED_WRONG;
   }
-  options->n_threads = (guint)threads;
   return LB_PARSED;
 }
 
@@ -168,6 +178,20 @@ print_result (const LbRun *run, const Options *options)
 
 /* ---- The command ---- */
 
+/* Refuses what will not fit: better now than after hours. */
+static gboolean
+check_memory (const Options *options, const LbPlan *plan, GError **error)
+{
+  if (options->most_memory == G_MAXUINT64)
+    return TRUE;
+  g_autoptr (LbCost) cost = lb_cost_new (plan);
+  if (options->most_memory != 0)
+    return lb_cost_fits (cost, lb_memory_resident (), options->most_memory, "are allowed", error);
+  /* What is available is beside what the process has taken already. */
+  guint64 available = lb_memory_available (), taken = lb_memory_resident ();
+  return available == 0 || lb_cost_fits (cost, taken, available + taken, "are there for it", error);
+}
+
 static gboolean
 is_live (int fd)
 {
@@ -182,12 +206,14 @@ lb_command_run (int argc, char **argv)
   LbParsed parsed = parse (argc, argv, &options);
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
-  g_auto (LbLoaded) loaded = { 0 };
+  g_auto (LbLoaded) loaded = { .threads = options.n_threads };
   int status = lb_command_load (options.files[0], &options.changes, TRUE, &loaded);
   if (status != 0)
     return status;
 
   g_autoptr (GError) error = NULL;
+  if (!check_memory (&options, loaded.plan, &error))
+    return lb_command_fail (error);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (LbProgress) progress = options.quiet ? NULL : lb_progress_new (STDERR_FILENO, is_live (STDERR_FILENO));
   LbRunSettings settings = { .output_directory = options.output,

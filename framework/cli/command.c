@@ -6,6 +6,8 @@
 
 #include "cli/command.h"
 
+#define MAX_THREADS 1024
+
 void
 lb_changes_clear (LbChanges *changes)
 {
@@ -96,6 +98,16 @@ lb_command_choice (const char *option, const char *text, const char *const *word
   return -1;
 }
 
+int
+lb_command_threads (const char *text)
+{
+  guint64 threads = 0;
+  if (text == NULL || g_ascii_string_to_unsigned (text, 10, 1, MAX_THREADS, &threads, NULL))
+    return (int)threads;
+  lb_command_usage ("--threads is '%s'; expected a whole number from 1 to %d", text, MAX_THREADS);
+  return -1;
+}
+
 /* ---- Pipelines ---- */
 
 /* NULL-terminated texts from the command line may be in any encoding; everything behind expects UTF-8. */
@@ -135,6 +147,8 @@ lb_command_load (const char *path, const LbChanges *changes, gboolean configure,
   if (loaded->pipeline != NULL) {
     loaded->registry = lb_registry_new_default ();
     loaded->plan = lb_plan_new (loaded->pipeline, loaded->registry, problems);
+    if (loaded->threads > 0)
+      loaded->plan->threads = loaded->threads;
     if (configure)
       lb_plan_configure (loaded->plan, problems);
   }

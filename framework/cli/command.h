@@ -50,6 +50,9 @@ typedef enum { LB_PARSED, LB_PARSED_HELP, LB_PARSED_WRONG } LbParsed;
 LbParsed lb_command_parse (int argc, char **argv, const GOptionEntry *entries, const char *arguments,
                            const char *summary, const char *description, guint min, guint max, GStrv *others);
 
+/* The number that --threads gives, 0 for NULL; -1 after telling that @text is none. */
+int lb_command_threads (const char *text);
+
 /* The index of @text in @words, or -1 after telling that --@option has no such value. */
 int lb_command_choice (const char *option, const char *text, const char *const *words);
 
@@ -57,6 +60,7 @@ int lb_command_choice (const char *option, const char *text, const char *const *
 
 /* A pipeline with what it refers to. */
 typedef struct {
+  guint threads; /* that costs are predicted for, set before loading; 0: one for each processor */
   LbRegistry *registry;
   LbPipeline *pipeline;
   LbPlan *plan;

@@ -1,6 +1,7 @@
 /* The limbeck command: finds the subcommand and hands over. */
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static const char help_tail[]
       "  6    a result cannot be written\n"
       "  7    a value became infinite or not a number\n"
       "  8    a stage broke a rule of the framework\n"
+      "  9    a run is predicted to take more memory than there is\n"
       "  130  stopped by SIGINT or SIGTERM; a second one kills at once\n"
       "\n"
       "Environment:\n"
@@ -122,6 +124,9 @@ main (int argc, char **argv)
   /* A full disk and a reader that has left are errors of write(), told with a sentence. */
   signal (SIGPIPE, SIG_IGN);
   signal (SIGXFSZ, SIG_IGN);
+  /* Large blocks go back to the system when they are freed, whatever was freed before: what a run takes can be
+   * predicted. */
+  mallopt (M_MMAP_THRESHOLD, 1 << 20);
   int status = check_environment ();
   return finish_output (status != 0 ? status : dispatch (argc, argv));
 }

@@ -28,6 +28,13 @@ add_number (JsonBuilder *builder, const char *name, double value)
     json_builder_add_null_value (builder);
 }
 
+/* Negative: there is none. */
+static void
+add_prediction (JsonBuilder *builder, const char *name, double value)
+{
+  add_number (builder, name, value >= 0 ? value : NAN);
+}
+
 static void
 add_integer (JsonBuilder *builder, const char *name, gint64 value)
 {
@@ -46,6 +53,7 @@ add_stage (JsonBuilder *builder, const LbRun *run, guint index)
   add_text (builder, "plugin", stage->written->plugin);
   add_text (builder, "version", stage->entry->plugin != NULL ? stage->entry->plugin->version : NULL);
   add_number (builder, "flops", activity->flops);
+  add_prediction (builder, "flops_predicted", lb_run_cost (run)->stages[index].flops);
   add_integer (builder, "bytes_out", (gint64)activity->bytes_out);
   json_builder_set_member_name (builder, "metrics");
   json_builder_begin_array (builder);
@@ -58,6 +66,27 @@ add_stage (JsonBuilder *builder, const LbRun *run, guint index)
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
+  json_builder_end_object (builder);
+}
+
+/* Bytes of memory. Predicted: how much the run adds to what the process takes before; of a stage what it holds at most,
+ * in packets or beside them. */
+static void
+add_memory (JsonBuilder *builder, const LbRun *run)
+{
+  const LbCost *cost = lb_run_cost (run);
+  json_builder_set_member_name (builder, "memory");
+  json_builder_begin_object (builder);
+  add_integer (builder, "before", (gint64)lb_run_memory_before (run));
+  add_prediction (builder, "peak", lb_run_memory_peak (run) > 0 ? (double)lb_run_memory_peak (run) : -1);
+  add_prediction (builder, "predicted_growth", cost->n_silent == 0 ? cost->peak_bytes : -1);
+  json_builder_set_member_name (builder, "predicted_stages");
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < cost->n_stages; i++) {
+    const LbStageCost *stage = &cost->stages[i];
+    add_prediction (builder, lb_run_activity (run, i)->name, stage->bytes < 0 ? -1 : stage->bytes + stage->packets);
+  }
+  json_builder_end_object (builder);
   json_builder_end_object (builder);
 }
 
@@ -77,6 +106,7 @@ add_timing (JsonBuilder *builder, const LbRun *run)
     add_number (builder, activity->name, lb_activity_seconds (activity, activity->ended));
   }
   json_builder_end_object (builder);
+  add_memory (builder, run);
   json_builder_end_object (builder);
 }
 

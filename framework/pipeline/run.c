@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "pipeline/metrics.h"
 #include "pipeline/run.h"
 #include "plugin/host.h"
@@ -46,6 +47,8 @@ struct _LbRun {
   GPtrArray *failures; /* GError*, in the order they happened */
   GError *stop;        /* what stopped a stage when nothing else explains it */
   gint64 started, ended;
+  LbCost *cost;
+  guint64 memory_before, memory_peak;
 };
 
 static void
@@ -188,6 +191,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   LbRun *run = g_new0 (LbRun, 1);
   run->made_directory = made;
   run->plan = plan;
+  run->cost = lb_cost_new (plan);
   run->output_directory = g_steal_pointer (&directory);
   run->arithmetic = g_strdup (settings->arithmetic);
   run->progress = settings->progress;
@@ -236,6 +240,7 @@ lb_run_free (LbRun *run)
   g_mutex_clear (&run->lock);
   g_free (run->output_directory);
   g_free (run->arithmetic);
+  lb_cost_free (run->cost);
   g_free (run);
 }
 
@@ -416,10 +421,13 @@ lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
   g_autofree char *path = g_build_filename (run->output_directory, "metrics.json", NULL);
   /* One of an earlier run must not stand beside the results of this one. */
   g_unlink (path);
+  gboolean knows_peak = lb_memory_reset_peak ();
+  run->memory_before = lb_memory_resident ();
   run->started = g_get_monotonic_time ();
   start_stages (run);
   wait_for_stages (run, cancellable);
   run->ended = g_get_monotonic_time ();
+  run->memory_peak = knows_peak ? lb_memory_peak () : 0;
 
   g_autofree LbActivity *activities = sample (run, run->ended);
   if (run->progress != NULL)
@@ -477,6 +485,24 @@ GPtrArray *
 lb_run_reports (const LbRun *run, guint index)
 {
   return run->stages[index].reports;
+}
+
+const LbCost *
+lb_run_cost (const LbRun *run)
+{
+  return run->cost;
+}
+
+guint64
+lb_run_memory_before (const LbRun *run)
+{
+  return run->memory_before;
+}
+
+guint64
+lb_run_memory_peak (const LbRun *run)
+{
+  return run->memory_peak;
 }
 
 guint

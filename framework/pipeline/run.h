@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "pipeline/activity.h"
+#include "pipeline/cost.h"
 #include "pipeline/plan.h"
 #include "pipeline/progress.h"
 
@@ -53,6 +54,14 @@ const LbActivity *lb_run_activity (const LbRun *run, guint index);
 GPtrArray *lb_run_metrics (const LbRun *run, guint index); /* LbMetric*, in the order recorded; the run's */
 GPtrArray *lb_run_reports (const LbRun *run, guint index); /* char*; the run's */
 double lb_run_seconds (const LbRun *run);
+
+/* What was predicted; the run's. */
+const LbCost *lb_run_cost (const LbRun *run);
+
+/* Bytes of memory that the process took when the run began, and the most that it took during the run; 0 when the system
+ * does not tell. */
+guint64 lb_run_memory_before (const LbRun *run);
+guint64 lb_run_memory_peak (const LbRun *run);
 
 /* How often a link had to grow because every stage was blocked (link.h): a hint that its bound is too small. */
 guint lb_run_links_grown (const LbRun *run);

@@ -16,14 +16,14 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort inputs[] = {
-  { "samples", "samples", "n c h w classes", 0, "The images whose views are labelled" },
+  { "samples", "samples", "n least c h w classes", 0, "The images whose views are labelled" },
   { "views", "views", "v h w", 0, "Where the views are" },
   { "model", "model", "c h w classes", 0, "The labeler network: one model" },
   LB_PORTS_END,
 };
 
 static const LbPort outputs[] = {
-  { "augmented", "augmented", "n v c h w classes", 0, "The images with their labels, windows and dense labels" },
+  { "augmented", "augmented", "n least v c h w classes", 0, "The images with their labels, windows and dense labels" },
   LB_PORTS_END,
 };
 
