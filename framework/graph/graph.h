@@ -146,6 +146,13 @@ lb_bilinear_adjoint_at (const char *here, LbNode *g, LbNode *where, gint64 heigh
 LbNode *lb_instance_norm_at (const char *here, LbNode *x, double epsilon);
 #define lb_instance_norm(x, epsilon) lb_instance_norm_at (LB_HERE, x, epsilon)
 
+/* What follows a convolution in ConvNets, in one pass: avg_pool (relu (scale * instance_norm (x) + offset)) over windows
+ * of @pool x @pool (1: no pooling; h and w multiples of it), with @scale and @offset [c]. */
+LbNode *
+lb_norm_relu_pool_at (const char *here, LbNode *x, LbNode *scale, LbNode *offset, double epsilon, guint pool);
+#define lb_norm_relu_pool(x, scale, offset, epsilon, pool)                                                             \
+  lb_norm_relu_pool_at (LB_HERE, x, scale, offset, epsilon, pool)
+
 /* log of softmax over the last axis. */
 LbNode *lb_log_softmax_at (const char *here, LbNode *x);
 #define lb_log_softmax(x) lb_log_softmax_at (LB_HERE, x)

@@ -10,7 +10,7 @@
 
 G_BEGIN_DECLS
 
-#define LB_MAX_INPUTS 4
+#define LB_MAX_INPUTS 6
 
 typedef enum {
   LB_OP_INPUT,
@@ -40,6 +40,11 @@ typedef enum {
   LB_OP_INSTANCE_NORM,
   LB_OP_INSTANCE_NORM_GRADIENT,
   LB_OP_INSTANCE_NORM_SECOND,
+  LB_OP_NORM_STATISTICS,
+  LB_OP_NORM_RELU_POOL,
+  LB_OP_NORM_RELU_POOL_SUMS,
+  LB_OP_NORM_RELU_POOL_GRADIENT,
+  LB_OP_NORM_RELU_POOL_BY_CHANNEL,
   LB_OP_LOG_SOFTMAX,
   /* What the compiler puts in place of other ops; never built by hand. */
   LB_OP_WINOGRAD_FILTER,
@@ -117,7 +122,10 @@ typedef struct {
           X (CONV2D_BY_INPUT, conv2d_by_input) X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool)           \
               X (AVG_UNPOOL, avg_unpool) X (BILINEAR, bilinear) X (BILINEAR_ADJOINT, bilinear_adjoint)                 \
                   X (INSTANCE_NORM, instance_norm) X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                  \
-                      X (INSTANCE_NORM_SECOND, instance_norm_second) X (LOG_SOFTMAX, log_softmax)                      \
+                      X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)              \
+                          X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)              \
+                          X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient)                                         \
+                          X (NORM_RELU_POOL_BY_CHANNEL, norm_relu_pool_by_channel) X (LOG_SOFTMAX, log_softmax)        \
                           X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)                    \
                               X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                                               \
                                   X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)

@@ -1,5 +1,6 @@
 /* The compiler's first half: what the outputs need, copied into a fresh graph with repeated nodes merged, trivial ones
- * dropped, and 3x3 convolutions of many tiles lowered to Winograd's algorithm.
+ * dropped, 3x3 convolutions of many tiles lowered to Winograd's algorithm, and large values that cost little computed again in
+ * the backward pass instead of being kept.
  */
 #include "graph/rewrite.h"
 
@@ -156,6 +157,40 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
   }
 }
 
+/* ---- Computing again ---- */
+
+/* Longest patch of a convolution that is computed again in the backward pass. Its result is as large as a layer with
+ * many inputs would make it, half a megabyte an image in a ConvNet's first layer: to keep a chunk of them moves more
+ * bytes through the slow caches than to compute them from the image a second time. */
+#define SHORT_PATCH 32
+
+static gboolean
+is_cheap (const LbNode *node)
+{
+  if (node->op != LB_OP_CONV2D)
+    return FALSE;
+  LbShape weight = node->inputs[1]->shape;
+  return weight.dim[1] * weight.dim[2] * weight.dim[3] <= SHORT_PATCH;
+}
+
+/* A copy of a cheap operand of the backward pass, which stands apart from the one of the forward pass. */
+static LbNode *
+again (Rewriter *rewriter, LbNode *node)
+{
+  LbAttributes attributes = node->attributes;
+  attributes.factor = 1; /* tells it from the first; convolutions have none */
+  return merge (rewriter, node->op, node->inputs, node->n_inputs, &attributes, node->shape, node->here);
+}
+
+static void
+compute_again (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
+{
+  gboolean backward = old->op == LB_OP_NORM_RELU_POOL_SUMS || old->op == LB_OP_NORM_RELU_POOL_GRADIENT
+                      || old->op == LB_OP_NORM_RELU_POOL_BY_CHANNEL;
+  if (backward && is_cheap (inputs[0]))
+    inputs[0] = again (rewriter, inputs[0]);
+}
+
 /* ---- Walk ---- */
 
 static LbNode *
@@ -164,6 +199,7 @@ rewrite_node (Rewriter *rewriter, const LbNode *old)
   LbNode *inputs[LB_MAX_INPUTS];
   for (guint i = 0; i < old->n_inputs; i++)
     inputs[i] = rewriter->map[old->inputs[i]->id];
+  compute_again (rewriter, old, inputs);
   LbNode *node = simplify (rewriter, old, inputs);
   if (node == NULL)
     node = lower (rewriter, old, inputs);

@@ -3,7 +3,7 @@
 
 /* Bytes of the largest value of a step: a few of them fill a second-level cache. */
 #define STEP_BYTES    (512 * 1024)
-#define LONGEST_CHUNK 4
+#define LONGEST_CHUNK 16
 
 /* Partitions: enough for as many cores as a small machine has; each costs memory for its own sums. */
 #define MOST_PARTITIONS 8

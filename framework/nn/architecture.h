@@ -44,8 +44,14 @@ const LbArchitecture *lb_architecture_find (const char *name);
  * [out]. */
 LbNode *lb_layer_conv (LbBuilder *builder, const char *layer, LbNode *x, gint64 out, gint64 size, guint pad);
 
-/* Instance norm with one scale and offset for each channel: "LAYER.scale", "LAYER.offset" [c]. */
-LbNode *lb_layer_instance_norm (LbBuilder *builder, const char *layer, LbNode *x);
+/* The same where instance norm follows: whatever the bias adds to a channel the norm takes away again, so it is a
+ * parameter, as in the networks of the papers, but not computed; its gradient is 0. */
+LbNode *
+lb_layer_conv_before_norm (LbBuilder *builder, const char *layer, LbNode *x, gint64 out, gint64 size, guint pad);
+
+/* Instance norm with one scale and offset for each channel, ReLU, average pooling over @pool x @pool: "LAYER.scale",
+ * "LAYER.offset" [c]. */
+LbNode *lb_layer_norm_relu_pool (LbBuilder *builder, const char *layer, LbNode *x, guint pool);
 
 /* Each image's features, flattened in [h, w, c] order, times "LAYER.weight" [out, features], plus "LAYER.bias" [out].
  */

@@ -37,9 +37,8 @@ lb_convnet_build (const LbArchitecture *architecture, LbBuilder *builder, LbNode
   for (guint block = 1; block <= architecture->depth; block++) {
     g_autofree char *conv = g_strdup_printf ("%u.conv", block), *norm = g_strdup_printf ("%u.norm", block);
 
-    x = lb_layer_conv (builder, conv, x, WIDTH, 3, block == 1 ? first_pad (input) : 1);
-    x = lb_layer_instance_norm (builder, norm, x);
-    x = lb_avg_pool (lb_relu (x), 2);
+    x = lb_layer_conv_before_norm (builder, conv, x, WIDTH, 3, block == 1 ? first_pad (input) : 1);
+    x = lb_layer_norm_relu_pool (builder, norm, x, 2);
   }
   return lb_layer_linear (builder, "linear", x, lb_builder_classes (builder));
 }

@@ -69,6 +69,23 @@ build_norm_second_repeated (LbNode **x)
   return lb_node_new (LB_HERE, LB_OP_INSTANCE_NORM_SECOND, (LbNode *[]){ x[0], x[1], x[1] }, 3, &attributes);
 }
 
+BUILD (build_block, lb_norm_relu_pool (x[0], x[1], x[2], 1e-3, 2))
+BUILD (build_block_unpooled, lb_norm_relu_pool (x[0], x[1], x[2], 1e-3, 1))
+
+/* The derivative of a block by operand @index, given x[3] as the gradient of its result. */
+static LbNode *
+block_derivative (LbNode **x, guint pool, guint index)
+{
+  LbNode *gradient;
+  lb_gradients (lb_sum (lb_mul (lb_norm_relu_pool (x[0], x[1], x[2], 1e-3, pool), x[3])), &x[index], 1, &gradient);
+  return gradient;
+}
+
+BUILD (build_block_gradient, block_derivative (x, 2, 0))
+BUILD (build_block_gradient_unpooled, block_derivative (x, 1, 0))
+BUILD (build_block_by_scale, block_derivative (x, 2, 1))
+BUILD (build_block_by_offset, block_derivative (x, 3, 2))
+
 #define S(...) LB_SHAPE (__VA_ARGS__)
 
 const Example examples[] = {
@@ -133,6 +150,17 @@ const Example examples[] = {
     { 0 },
     -1,
     1 },
+  { LB_OP_NORM_RELU_POOL, "pooled", build_block, 3, { S (2, 4, 6, 3), S (3), S (3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL, "wide", build_block, 3, { S (2, 2, 2, 9), S (9), S (9) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL, "unpooled", build_block_unpooled, 3, { S (2, 3, 3, 3), S (3), S (3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_GRADIENT, "pooled", build_block_gradient, 4, { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3) },
+    { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_GRADIENT, "unpooled", build_block_gradient_unpooled, 4,
+    { S (2, 2, 3, 3), S (3), S (3), S (2, 2, 3, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_BY_CHANNEL, "scale", build_block_by_scale, 4, { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3) },
+    { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_BY_CHANNEL, "offset", build_block_by_offset, 4,
+    { S (2, 3, 6, 3), S (3), S (3), S (2, 1, 2, 3) }, { 0 }, -1, 1 },
   { LB_OP_LOG_SOFTMAX, "plain", build_log_softmax, 1, { S (3, 4) }, { 0 }, -1, 1 },
 };
 const guint n_examples = G_N_ELEMENTS (examples);

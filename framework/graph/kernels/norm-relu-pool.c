@@ -1,0 +1,262 @@
+/* Instance norm, scale and offset, ReLU and average pooling in one pass (formulas in ops-norm-relu-pool.c): image by
+ * image, a strip of channels at a time, the sums of a strip in registers. Each channel adds its pixels up in one order,
+ * so its bits do not depend on the vector length.
+ */
+#include "graph/kernels/variant.h"
+
+/* Vectors of a strip: enough independent sums to hide the latency of an addition. */
+#define STRIP 4
+
+typedef __typeof__ ((vec){ 0 } < (vec){ 0 }) mask;
+
+/* The first @count elements at @p; a constant of LANES makes it a plain load. */
+static inline vec
+load_some (const real *p, gint64 count)
+{
+  if (count == LANES)
+    return load (p);
+  vec v = { 0 };
+  for (gint64 i = 0; i < count; i++)
+    v[i] = p[i];
+  return v;
+}
+
+static inline void
+store_some (real *p, vec v, gint64 count)
+{
+  if (count == LANES)
+    store (p, v);
+  else
+    for (gint64 i = 0; i < count; i++)
+      p[i] = v[i];
+}
+
+/* @v where @of is above 0 or not a number, else 0. */
+static inline vec
+gated (vec of, vec v)
+{
+  return (vec)((mask)v & ~(of <= spread (0)));
+}
+
+/* Calls STRIP_FUNCTION (..., channel, vectors, count) over all channels. */
+#define FOR_STRIPS(c, STRIP_FUNCTION, ...)                                                                             \
+  do {                                                                                                                 \
+    gint64 k_ = 0;                                                                                                     \
+    for (; k_ + STRIP * LANES <= (c); k_ += STRIP * LANES)                                                             \
+      STRIP_FUNCTION (__VA_ARGS__, k_, STRIP, LANES);                                                                  \
+    for (; k_ + LANES <= (c); k_ += LANES)                                                                             \
+      STRIP_FUNCTION (__VA_ARGS__, k_, 1, LANES);                                                                      \
+    if (k_ < (c))                                                                                                      \
+      STRIP_FUNCTION (__VA_ARGS__, k_, 1, (c)-k_);                                                                     \
+  } while (0)
+
+#define INLINE static inline __attribute__ ((always_inline)) void
+
+/* One image's place in the operands. */
+typedef struct {
+  gint64 h, w, c, pool;                            /* of x */
+  const real *x, *scale, *offset, *statistics, *g; /* g pooled */
+  const real *sums;
+  real *out;
+} Image;
+
+/* ---- Statistics ---- */
+
+INLINE
+statistics_strip (const Image *image, double epsilon, gint64 k, int nv, gint64 count)
+{
+  gint64 m = image->h * image->w, c = image->c;
+  vec sum[STRIP] = { { 0 } }, square[STRIP] = { { 0 } };
+  for (gint64 i = 0; i < m; i++)
+    for (int v = 0; v < nv; v++)
+      sum[v] += load_some (image->x + i * c + k + v * LANES, count);
+  for (int v = 0; v < nv; v++)
+    sum[v] /= spread ((real)m);
+  for (gint64 i = 0; i < m; i++)
+    for (int v = 0; v < nv; v++) {
+      vec d = load_some (image->x + i * c + k + v * LANES, count) - sum[v];
+      square[v] = multiply_add (d, d, square[v]);
+    }
+  for (int v = 0; v < nv; v++) {
+    store_some (image->out + k + v * LANES, sum[v], count);
+    for (gint64 i = 0; i < count; i++)
+      image->out[c + k + v * LANES + i] = 1 / (real)sqrt ((double)(square[v][i] / (real)m) + epsilon);
+  }
+}
+
+void
+KERNEL (norm_statistics) (const LbCall *call)
+{
+  const gint64 *x = call->input_shapes[0].dim;
+  for (gint64 n = 0; n < x[0]; n++) {
+    Image image = { .h = x[1],
+                    .w = x[2],
+                    .c = x[3],
+                    .x = (const real *)call->inputs[0] + n * x[1] * x[2] * x[3],
+                    .out = (real *)call->output + n * 2 * x[3] };
+    FOR_STRIPS (image.c, statistics_strip, &image, call->node->attributes.factor);
+  }
+}
+
+/* ---- Forward and backward ---- */
+
+static Image
+image_at (const LbCall *call, gint64 n)
+{
+  const gint64 *x = call->input_shapes[0].dim;
+  gint64 pool = call->node->attributes.a, size = x[1] * x[2] * x[3];
+  return (Image){ .h = x[1],
+                  .w = x[2],
+                  .c = x[3],
+                  .pool = pool,
+                  .x = (const real *)call->inputs[0] + n * size,
+                  .scale = call->inputs[1],
+                  .offset = call->inputs[2],
+                  .statistics = (const real *)call->inputs[3] + n * 2 * x[3],
+                  .g = call->inputs[4] ? (const real *)call->inputs[4] + n * size / (pool * pool) : NULL,
+                  .sums = call->inputs[5] ? (const real *)call->inputs[5] + n * 2 * x[3] : NULL };
+}
+
+/* A strip's part of what is constant over pixels; slope = r scale, so that p = (x - mean) slope + offset. */
+typedef struct {
+  vec mean[STRIP], r[STRIP], slope[STRIP], offset[STRIP];
+} Channels;
+
+INLINE
+load_channels (const Image *image, Channels *channels, gint64 k, int nv, gint64 count)
+{
+  for (int v = 0; v < nv; v++) {
+    gint64 o = k + v * LANES;
+    channels->mean[v] = load_some (image->statistics + o, count);
+    channels->r[v] = load_some (image->statistics + image->c + o, count);
+    channels->slope[v] = channels->r[v] * load_some (image->scale + o, count);
+    channels->offset[v] = load_some (image->offset + o, count);
+  }
+}
+
+INLINE
+forward_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool)));
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      const real *corner = image->x + ((i * image->w + j) * pool) * c + k;
+      vec sum[STRIP] = { { 0 } };
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            vec x = load_some (corner + (a * image->w + b) * c + v * LANES, count);
+            vec p = multiply_add (x - channels.mean[v], channels.slope[v], channels.offset[v]);
+            sum[v] += gated (p, p);
+          }
+      for (int v = 0; v < nv; v++)
+        store_some (image->out + (i * w + j) * c + k + v * LANES, sum[v] * share, count);
+    }
+}
+
+INLINE
+sums_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool))), sum[STRIP] = { { 0 } }, product[STRIP] = { { 0 } };
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      const real *corner = image->x + ((i * image->w + j) * pool) * c + k;
+      vec g[STRIP];
+      for (int v = 0; v < nv; v++)
+        g[v] = load_some (image->g + (i * w + j) * c + k + v * LANES, count);
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            vec d = load_some (corner + (a * image->w + b) * c + v * LANES, count) - channels.mean[v];
+            vec u = gated (multiply_add (d, channels.slope[v], channels.offset[v]), g[v]);
+            sum[v] += u;
+            product[v] = multiply_add (u, d, product[v]);
+          }
+    }
+  for (int v = 0; v < nv; v++) {
+    store_some (image->out + k + v * LANES, sum[v] * share, count);
+    store_some (image->out + c + k + v * LANES, product[v] * channels.r[v] * share, count);
+  }
+}
+
+/* slope (u - mean (u) - xhat mean (u xhat)) */
+INLINE
+gradient_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool))), m = spread ((real)(image->h * image->w));
+  vec factor[STRIP], along[STRIP], mean[STRIP];
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (int v = 0; v < nv; v++) {
+    factor[v] = channels.slope[v] * share;
+    mean[v] = channels.slope[v] * (load_some (image->sums + k + v * LANES, count) / m);
+    along[v] = channels.slope[v] * channels.r[v] * (load_some (image->sums + c + k + v * LANES, count) / m);
+  }
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      gint64 corner = ((i * image->w + j) * pool) * c + k;
+      vec g[STRIP];
+      for (int v = 0; v < nv; v++)
+        g[v] = load_some (image->g + (i * w + j) * c + k + v * LANES, count) * factor[v];
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            gint64 at = corner + (a * image->w + b) * c + v * LANES;
+            vec d = load_some (image->x + at, count) - channels.mean[v];
+            vec u = gated (multiply_add (d, channels.slope[v], channels.offset[v]), g[v]);
+            store_some (image->out + at, u - multiply_add (d, along[v], mean[v]), count);
+          }
+    }
+}
+
+/* Runs a strip function over the images of @call, with the usual pools as constants. */
+#define FOR_IMAGES(STRIP_FUNCTION, out_size)                                                                           \
+  do {                                                                                                                 \
+    for (gint64 n = 0; n < call->input_shapes[0].dim[0]; n++) {                                                        \
+      Image image = image_at (call, n);                                                                                \
+      image.out = (real *)call->output + n * (out_size);                                                               \
+      if (image.pool == 1)                                                                                             \
+        FOR_STRIPS (image.c, STRIP_FUNCTION, &image, 1);                                                               \
+      else if (image.pool == 2)                                                                                        \
+        FOR_STRIPS (image.c, STRIP_FUNCTION, &image, 2);                                                               \
+      else                                                                                                             \
+        FOR_STRIPS (image.c, STRIP_FUNCTION, &image, image.pool);                                                      \
+    }                                                                                                                  \
+  } while (0)
+
+void
+KERNEL (norm_relu_pool) (const LbCall *call)
+{
+  const gint64 *y = call->output_shape.dim;
+  FOR_IMAGES (forward_strip, y[1] * y[2] * y[3]);
+}
+
+void
+KERNEL (norm_relu_pool_sums) (const LbCall *call)
+{
+  FOR_IMAGES (sums_strip, 2 * call->output_shape.dim[2]);
+}
+
+void
+KERNEL (norm_relu_pool_gradient) (const LbCall *call)
+{
+  const gint64 *x = call->output_shape.dim;
+  FOR_IMAGES (gradient_strip, x[1] * x[2] * x[3]);
+}
+
+/* Attribute b: the sums with xhat (the gradient by scale) or those alone (by offset). */
+void
+KERNEL (norm_relu_pool_by_channel) (const LbCall *call)
+{
+  gint64 c = call->output_shape.dim[1];
+  for (gint64 n = 0; n < call->output_shape.dim[0]; n++)
+    memcpy ((real *)call->output + n * c,
+            (const real *)call->inputs[5] + (n * 2 + (call->node->attributes.b != 0)) * c, c * sizeof (real));
+}
