@@ -157,6 +157,9 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 
 /* Tiles that a kernel transforms at a time: both sides of their products stay in the second-level cache. */
 #define LB_WINOGRAD_BLOCK 32
+
+/* Elements between the points of a block of transformed tiles. */
+#define LB_WINOGRAD_GAP 16
 gint64 lb_winograd_tiles (gint64 height, gint64 width);
 
 G_END_DECLS

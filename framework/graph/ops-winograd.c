@@ -48,7 +48,7 @@ static gsize
 block_scratch (LbShape images, gint64 samples, gint64 channels)
 {
   gint64 tiles = samples * lb_winograd_tiles (images.dim[1], images.dim[2]);
-  return (gsize)LB_WINOGRAD_POINTS * (gsize)MIN (tiles, LB_WINOGRAD_BLOCK) * (gsize)channels;
+  return (gsize)(LB_WINOGRAD_POINTS * (MIN (tiles, LB_WINOGRAD_BLOCK) * channels + 2 * LB_WINOGRAD_GAP));
 }
 
 static gsize

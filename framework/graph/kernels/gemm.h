@@ -27,10 +27,14 @@
 #  define UNROLL _Pragma ("GCC unroll 16")
 #endif
 
-/* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. */
+/* Elements of a cache line. */
+#define LINE ((gint64)(64 / sizeof (real)))
+
+/* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. With @ahead, a line from there on is
+ * brought into the second-level cache for each k. */
 static inline __attribute__ ((always_inline)) void
 gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
-            real *c, gint64 ldc)
+            real *c, gint64 ldc, const real *ahead)
 {
   /* Unrolled, so that sums become registers. */
   vec sum[GEMM_MR][GEMM_NV];
@@ -38,6 +42,8 @@ gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, co
       = add ? load (c + i * ldc + v * LANES) : (vec){ 0 };
   for (gint64 p = 0; p < k; p++) {
     vec right[GEMM_NV];
+    if (ahead != NULL)
+      __builtin_prefetch (ahead + p * LINE, 0, 2);
     UNROLL for (int v = 0; v < nv; v++) right[v] = load (b + p * ldb + v * LANES);
     UNROLL for (int i = 0; i < mr; i++)
     {
@@ -54,11 +60,11 @@ gemm_rows (int nv, gint64 m, gint64 k, const real *a, gint64 row, gint64 step, c
 {
   gint64 i = 0;
   for (; i + GEMM_MR <= m; i += GEMM_MR)
-    gemm_block (GEMM_MR, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc);
+    gemm_block (GEMM_MR, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc, NULL);
   for (; i + 2 <= m; i += 2)
-    gemm_block (2, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc);
+    gemm_block (2, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc, NULL);
   if (i < m)
-    gemm_block (1, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc);
+    gemm_block (1, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc, NULL);
 }
 
 /* A's element (i, p) is a[i * row + p * step]. */
@@ -74,4 +80,64 @@ gemm (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, gint64 step, cons
     for (; j < n; j += LANES)
       gemm_rows (1, m, depth, left, row, step, right + j, ldb, add || p > 0, c + j, ldc);
   }
+}
+
+/* ---- Products with panels: matrices whose columns are cut into panels of PANEL_WIDTH (the last may be narrower), each
+ * stored by itself, row after row. What a product reads or adds to is then contiguous, and the next panel can be fetched
+ * while this one is in use. ---- */
+
+#define PANEL_WIDTH (GEMM_NV * LANES)
+
+/* Where column @column (a multiple of the vector length) of row 0 of a matrix of @rows x @columns stands, and how far
+ * apart the rows of its panel are. */
+static inline gint64
+panel_at (gint64 rows, gint64 columns, gint64 column, gint64 *stride)
+{
+  gint64 first = column / PANEL_WIDTH * PANEL_WIDTH;
+  *stride = MIN (PANEL_WIDTH, columns - first);
+  return first * rows + column - first;
+}
+
+/* C (m x n, rows of @ldc) = A B with B (k x n) in panels: the rows of A pass over each panel while the next is fetched.
+ */
+static inline void
+gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const real *b, real *c, gint64 ldc)
+{
+  gint64 j = 0;
+  for (; j + PANEL_WIDTH <= n; j += PANEL_WIDTH, b += k * PANEL_WIDTH, c += PANEL_WIDTH) {
+    const real *next = b + k * PANEL_WIDTH;
+    gint64 i = 0, lines = k * PANEL_WIDTH / LINE, fetched = 0;
+    for (; i + GEMM_MR <= m && fetched + k <= lines; i += GEMM_MR, fetched += k)
+      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc,
+                  next + fetched * LINE);
+    for (; i + GEMM_MR <= m; i += GEMM_MR)
+      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+    for (; i + 2 <= m; i += 2)
+      gemm_block (2, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+    if (i < m)
+      gemm_block (1, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+  }
+  for (gint64 width = n - j, at = 0; j < n; j += LANES, at += LANES)
+    gemm_rows (1, m, k, a, row, 1, b + at, width, FALSE, c + at, ldc);
+}
+
+/* C (m x n, in panels) = [C +] A B, where A's element (i, p) is a[i + p * step]; the next rows of C are fetched while
+ * these are computed. */
+static inline void
+gemm_to_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 step, const real *b, gint64 ldb, gboolean add,
+                real *c)
+{
+  gint64 j = 0;
+  for (; j + PANEL_WIDTH <= n; j += PANEL_WIDTH, c += m * PANEL_WIDTH) {
+    gint64 i = 0;
+    for (; i + GEMM_MR <= m; i += GEMM_MR)
+      gemm_block (GEMM_MR, GEMM_NV, k, a + i, 1, step, b + j, ldb, add, c + i * PANEL_WIDTH, PANEL_WIDTH,
+                  c + (i + GEMM_MR) * PANEL_WIDTH);
+    for (; i + 2 <= m; i += 2)
+      gemm_block (2, GEMM_NV, k, a + i, 1, step, b + j, ldb, add, c + i * PANEL_WIDTH, PANEL_WIDTH, NULL);
+    if (i < m)
+      gemm_block (1, GEMM_NV, k, a + i, 1, step, b + j, ldb, add, c + i * PANEL_WIDTH, PANEL_WIDTH, NULL);
+  }
+  for (gint64 width = n - j, at = 0; j < n; j += LANES, at += LANES)
+    gemm_rows (1, m, k, a, 1, step, b + j, ldb, add, c + at, width);
 }

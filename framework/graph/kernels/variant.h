@@ -106,10 +106,3 @@ sum_row (const real *x, gint64 n)
       parts[k] += parts[k + width];
   return parts[0];
 }
-
-/* a b + c */
-static inline vec
-multiply_add (vec a, vec b, vec c)
-{
-  return a * b + c;
-}

@@ -5,8 +5,9 @@
  * products, one for each point of the transformed tile. By input is forward with the kernel turned by 180 degrees and
  * channels exchanged.
  *
- * Transformed weights are [36, channels summed over, channels of the result]; transformed tiles [36, tiles, channels],
- * a block of tiles at a time, so that both sides of a block's products stay in the second-level cache.
+ * Transformed weights are [36, channels summed over, channels of the result] and their sums [36, out, in], each of the 36
+ * in panels (gemm.h): all of them are larger than the second-level cache and are streamed past every block of tiles.
+ * Transformed tiles are [36, tiles, channels], a block at a time, so that both sides of a block's products stay there.
  */
 #include "graph/kernels/gemm.h"
 
@@ -116,6 +117,14 @@ load_tile (const Grid *grid, const real *image, gint64 c, gint64 top, gint64 lef
     }
 }
 
+/* From one point of a block of @n tiles to the next. A line more than they hold: the points of a tile are written
+ * together, and at a distance of a power of two they would all fall into one set of the first-level cache. */
+static inline gint64
+point_stride (gint64 n, gint64 c)
+{
+  return n * c + LB_WINOGRAD_GAP;
+}
+
 /* Tiles [first, first + n) of a run of images (counted through), transformed: to[p, tile, c] = B' d B. */
 static void
 gather_inputs (const Grid *grid, const real *images, gint64 c, gint64 first, gint64 n, real *to)
@@ -132,7 +141,7 @@ gather_inputs (const Grid *grid, const real *images, gint64 c, gint64 first, gin
       for (int i = 0; i < 6; i++)
         transform_input (half + 6 * i, 1, v + 6 * i, 1);
       for (int p = 0; p < POINTS; p++)
-        store (to + (p * n + t) * c + k, v[p]);
+        store (to + p * point_stride (n, c) + t * c + k, v[p]);
     }
   }
 }
@@ -152,7 +161,7 @@ gather_gradients (const Grid *grid, const real *images, gint64 c, gint64 first, 
       for (int i = 0; i < 6; i++)
         transform_gradient (half + 4 * i, 1, v + 6 * i, 1);
       for (int p = 0; p < POINTS; p++)
-        store (to + (p * n + t) * c + k, v[p]);
+        store (to + p * point_stride (n, c) + t * c + k, v[p]);
     }
   }
 }
@@ -169,7 +178,7 @@ scatter_outputs (const Grid *grid, const real *from, gint64 c, gint64 first, gin
     for (gint64 k = 0; k < c; k += LANES) {
       vec m[36], half[24], out[16];
       for (int p = 0; p < POINTS; p++)
-        m[p] = load (from + (p * n + t) * c + k);
+        m[p] = load (from + p * point_stride (n, c) + t * c + k);
       for (int j = 0; j < 6; j++)
         transform_output (m + j, 6, half + j, 6);
       for (int i = 0; i < 4; i++)
@@ -194,11 +203,12 @@ filter_points (const vec *g, vec *u)
     transform_filter (half + 3 * i, 1, u + 6 * i, 1);
 }
 
-/* Weight [out, 3, 3, in] to [36, in, out] for the forward product. */
+/* Weight [out, 3, 3, in] to [36, in, out], in panels, for the forward product. */
 static void
 filter_forward (const real *weight, gint64 out, gint64 in, real *to)
 {
-  for (gint64 o = 0; o < out; o += LANES)
+  for (gint64 o = 0, stride; o < out; o += LANES) {
+    real *panel = to + panel_at (in, out, o, &stride);
     for (gint64 k = 0; k < in; k++) {
       real lanes[9][LANES];
       vec g[9], u[POINTS];
@@ -209,22 +219,24 @@ filter_forward (const real *weight, gint64 out, gint64 in, real *to)
         g[i] = load (lanes[i]);
       filter_points (g, u);
       for (int p = 0; p < POINTS; p++)
-        store (to + (p * in + k) * out + o, u[p]);
+        store (panel + p * in * out + k * stride, u[p]);
     }
+  }
 }
 
-/* Weight [out, 3, 3, in], turned by 180 degrees, to [36, out, in] for the product by input. */
+/* Weight [out, 3, 3, in], turned by 180 degrees, to [36, out, in], in panels, for the product by input. */
 static void
 filter_turned (const real *weight, gint64 out, gint64 in, real *to)
 {
   for (gint64 o = 0; o < out; o++)
-    for (gint64 k = 0; k < in; k += LANES) {
+    for (gint64 k = 0, stride; k < in; k += LANES) {
       vec g[9], u[POINTS];
       for (int i = 0; i < 9; i++)
         g[i] = load (weight + (o * 9 + 8 - i) * in + k);
       filter_points (g, u);
+      real *cell = to + panel_at (out, in, k, &stride);
       for (int p = 0; p < POINTS; p++)
-        store (to + (p * out + o) * in + k, u[p]);
+        store (cell + p * out * in + o * stride, u[p]);
     }
 }
 
@@ -239,17 +251,18 @@ KERNEL (winograd_filter) (const LbCall *call)
     filter_forward (call->inputs[0], out, in, call->output);
 }
 
-/* The adjoint: [36, out, in] to [out, 3, 3, in]. */
+/* The adjoint: [36, out, in], in panels, to [out, 3, 3, in]. */
 void
 KERNEL (winograd_filter_adjoint) (const LbCall *call)
 {
   gint64 out = call->output_shape.dim[0], in = call->output_shape.dim[3];
   for (gint64 o = 0; o < out; o++)
-    for (gint64 k = 0; k < in; k += LANES) {
+    for (gint64 k = 0, stride; k < in; k += LANES) {
+      const real *cell = (const real *)call->inputs[0] + panel_at (out, in, k, &stride);
       real *w = (real *)call->output + o * 9 * in + k;
       vec u[36], half[18], g[9];
       for (int p = 0; p < POINTS; p++)
-        u[p] = load ((const real *)call->inputs[0] + (p * out + o) * in + k);
+        u[p] = load (cell + p * out * in + o * stride);
       for (int j = 0; j < 6; j++)
         transform_filter_back (u + j, 6, half + j, 6);
       for (int i = 0; i < 3; i++)
@@ -269,15 +282,16 @@ KERNEL (winograd_conv2d) (const LbCall *call)
   const real *weights = call->inputs[1];
   for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
     gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
-    real *v = call->scratch, *m = v + POINTS * n * from;
+    real *v = call->scratch, *m = v + POINTS * point_stride (n, from);
     gather_inputs (&grid, call->inputs[0], from, first, n, v);
     for (gint64 p = 0; p < POINTS; p++)
-      gemm (n, to, from, v + p * n * from, from, 1, weights + p * from * to, to, FALSE, m + p * n * to, to);
+      gemm_by_panels (n, to, from, v + p * point_stride (n, from), from, weights + p * from * to,
+                      m + p * point_stride (n, to), to);
     scatter_outputs (&grid, m, to, first, n, call->output);
   }
 }
 
-/* Sum over tiles of (A dY A')' (B' d B): [36, out, in]. */
+/* Sum over tiles of (A dY A')' (B' d B): [36, out, in], in panels. */
 void
 KERNEL (winograd_by_weight) (const LbCall *call)
 {
@@ -287,11 +301,11 @@ KERNEL (winograd_by_weight) (const LbCall *call)
   real *sums = call->output;
   for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
     gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
-    real *v = call->scratch, *d = v + POINTS * n * in;
+    real *v = call->scratch, *d = v + POINTS * point_stride (n, in);
     gather_inputs (&grid, call->inputs[0], in, first, n, v);
     gather_gradients (&grid, call->inputs[1], out, first, n, d);
     for (gint64 p = 0; p < POINTS; p++)
-      gemm (out, in, n, d + p * n * out, 1, out, v + p * n * in, in, call->accumulate || first > 0, sums + p * out * in,
-            in);
+      gemm_to_panels (out, in, n, d + p * point_stride (n, out), out, v + p * point_stride (n, in), in,
+                      call->accumulate || first > 0, sums + p * out * in);
   }
 }
