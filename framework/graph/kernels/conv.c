@@ -1,38 +1,8 @@
 /* Convolution, directly or as a matrix product of patches, one image at a time: by the project's own product where
- * channels fill vectors, by OpenBLAS otherwise.
- *
- * With few input channels (the first layer: 1 or 3) a patch is too short for a matrix product to pay; those run by
- * hand: each pixel of a patch is spread over a vector of output channels.
+ * channels fill vectors, by OpenBLAS otherwise; first layers, whose patches are short, by
+ * hand (conv-short.h).
  */
-#include "graph/kernels/gemm.h"
-
-/* Longest patch that runs by hand. */
-#define SHORT_PATCH 32
-
-typedef struct {
-  gint64 h, w, in;    /* image */
-  gint64 kh, kw, out; /* weight */
-  gint64 oh, ow;      /* result */
-  gint64 stride, pad, patch, pixels;
-} Geometry;
-
-static Geometry
-geometry_of (const LbCall *call, const LbShape *x, const LbShape *w, const LbShape *y)
-{
-  Geometry g = { .h = x->dim[1],
-                 .w = x->dim[2],
-                 .in = x->dim[3],
-                 .kh = w->dim[1],
-                 .kw = w->dim[2],
-                 .out = w->dim[0],
-                 .oh = y->dim[1],
-                 .ow = y->dim[2],
-                 .stride = call->node->attributes.a,
-                 .pad = call->node->attributes.b };
-  g.patch = g.kh * g.kw * g.in;
-  g.pixels = g.oh * g.ow;
-  return g;
-}
+#include "graph/kernels/conv-short.h"
 
 /* Rows of patches, [pixels, patch]: what each output pixel sees, zero outside the image. */
 static void
@@ -71,61 +41,6 @@ scatter_patches (const Geometry *g, const real *patches, real *image)
         }
 }
 
-/* Whether the result's channels fill whole vectors and patches are short. */
-static gboolean
-by_hand (const Geometry *g)
-{
-  return g->patch <= SHORT_PATCH && g->out % (4 * LANES) == 0;
-}
-
-/* out[pixel, o] = sum_k patches[pixel, k] weight[o, k], four vectors of o in registers; @turned is weight as [k, o]. */
-static void
-multiply_short (const Geometry *g, const real *patches, const real *turned, real *out)
-{
-  for (gint64 pixel = 0; pixel < g->pixels; pixel++, patches += g->patch, out += g->out)
-    for (gint64 o = 0; o < g->out; o += 4 * LANES) {
-      vec sum[4] = { { 0 } };
-      for (gint64 k = 0; k < g->patch; k++) {
-        const real *w = turned + k * g->out + o;
-        vec x = spread (patches[k]);
-        UNROLL for (int v = 0; v < 4; v++) sum[v] = multiply_add (x, load (w + v * LANES), sum[v]);
-      }
-      for (int v = 0; v < 4; v++)
-        store (out + o + v * LANES, sum[v]);
-    }
-}
-
-/* turned[k, o] += sum_pixel patches[pixel, k] y[pixel, o], for up to six k at once. */
-static void
-outer_short (const Geometry *g, const real *patches, const real *y, real *turned)
-{
-  for (gint64 o = 0; o < g->out; o += 4 * LANES)
-    for (gint64 k0 = 0; k0 < g->patch; k0 += 6) {
-      gint64 n = MIN (6, g->patch - k0);
-      vec sum[6][4] = { { { 0 } } };
-      if (n == 6)
-        for (gint64 pixel = 0; pixel < g->pixels; pixel++)
-          UNROLL for (int k = 0; k < 6; k++)
-          {
-            vec x = spread (patches[pixel * g->patch + k0 + k]);
-            UNROLL for (int v = 0; v < 4; v++) sum[k][v]
-                = multiply_add (x, load (y + pixel * g->out + o + v * LANES), sum[k][v]);
-          }
-      else
-        for (gint64 pixel = 0; pixel < g->pixels; pixel++)
-          for (int k = 0; k < n; k++) {
-            vec x = spread (patches[pixel * g->patch + k0 + k]);
-            UNROLL for (int v = 0; v < 4; v++) sum[k][v]
-                = multiply_add (x, load (y + pixel * g->out + o + v * LANES), sum[k][v]);
-          }
-      for (int k = 0; k < n; k++)
-        for (int v = 0; v < 4; v++) {
-          real *cell = turned + (k0 + k) * g->out + o + v * LANES;
-          store (cell, load (cell) + sum[k][v]);
-        }
-    }
-}
-
 static void
 transpose (const real *from, gint64 rows, gint64 columns, real *to)
 {
@@ -144,10 +59,13 @@ KERNEL (conv2d) (const LbCall *call)
   if (hand || own)
     transpose (w, g.out, g.patch, turned);
   for (gint64 n = 0; n < call->output_shape.dim[0]; n++) {
-    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
-    if (hand)
+    if (hand) {
+      pad_image (&g, x + n * g.h * g.w * g.in, patches);
       multiply_short (&g, patches, turned, out + n * g.pixels * g.out);
-    else if (own)
+      continue;
+    }
+    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
+    if (own)
       gemm (g.pixels, g.out, g.patch, patches, g.patch, 1, turned, g.out, FALSE, out + n * g.pixels * g.out, g.out);
     else
       LB_GEMM (FALSE, TRUE, g.pixels, g.out, g.patch, patches, g.patch, w, g.patch, 0, out + n * g.pixels * g.out,
@@ -184,10 +102,13 @@ KERNEL (conv2d_by_weight) (const LbCall *call)
   else if (!call->accumulate)
     memset (out, 0, g.patch * g.out * sizeof (real));
   for (gint64 n = 0; n < call->input_shapes[0].dim[0]; n++) {
-    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
-    if (hand)
+    if (hand) {
+      pad_image (&g, x + n * g.h * g.w * g.in, patches);
       outer_short (&g, patches, y + n * g.pixels * g.out, turned);
-    else if (g.patch % LANES == 0)
+      continue;
+    }
+    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
+    if (g.patch % LANES == 0)
       gemm (g.out, g.patch, g.pixels, y + n * g.pixels * g.out, 1, g.out, patches, g.patch, TRUE, out, g.patch);
     else
       LB_GEMM (TRUE, FALSE, g.out, g.patch, g.pixels, y + n * g.pixels * g.out, g.out, patches, g.patch, 1, out,
