@@ -20,7 +20,7 @@ typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
 typedef struct {
   LbChanges changes;
   char *output, *threads, *format, *memory_limit;
-  gboolean quiet;
+  gboolean quiet, trace_numerics;
   GStrv files;
   guint n_threads;
   Format output_format;
@@ -52,6 +52,8 @@ parse (int argc, char **argv, Options *options)
     { "memory-limit", 0, 0, G_OPTION_ARG_FILENAME, &options->memory_limit,
       "Refuse to run what is predicted to take more: SIZE such as 800M or 4G, or none (default: what is available)",
       "SIZE" },
+    { "trace-numerics", 0, 0, G_OPTION_ARG_NONE, &options->trace_numerics,
+      "Stop at the first value that is not finite and name the operation that made it (slower)", NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -219,7 +221,8 @@ lb_command_run (int argc, char **argv)
   LbRunSettings settings = { .output_directory = options.output,
                              .threads = options.n_threads,
                              .arithmetic = lb_arithmetic_description (),
-                             .progress = progress };
+                             .progress = progress,
+                             .trace_numerics = options.trace_numerics };
   g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
   if (run == NULL)
     return lb_command_fail (error);

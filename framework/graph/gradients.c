@@ -2,6 +2,8 @@
  */
 #include "graph/op.h"
 
+#include <string.h>
+
 /* Marks in @depends, by node id, whether a node up to @root depends on one of @wrt. */
 static gboolean *
 find_dependents (LbNode *root, LbNode *const *wrt, guint n_wrt)
@@ -36,6 +38,21 @@ node_gradients (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradie
     lb_graph_fail (node->graph, node->here, "%s has no derivative", op->name);
 }
 
+/* What to tell people of where a node in the gradient of @node was made: the line that made @node, and of what op it is
+ * the gradient. Kept for good, as string literals are; there are as many as lines that build graphs. */
+static const char *
+gradient_place (const LbNode *node)
+{
+  static const char first[] = ", gradient of ", second[] = ", second gradient of ";
+  const char *mark = strstr (node->here, first);
+  if (strstr (node->here, second) != NULL)
+    return node->here;
+  int length = mark != NULL ? (int)(mark - node->here) : (int)strlen (node->here);
+  g_autofree char *text
+      = g_strdup_printf ("%.*s%s%s", length, node->here, mark != NULL ? second : first, lb_ops[node->op]->name);
+  return g_intern_string (text);
+}
+
 void
 lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, LbNode **gradients)
 {
@@ -52,6 +69,7 @@ lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, L
       continue;
     gboolean wanted[LB_MAX_INPUTS];
     LbNode *parts[LB_MAX_INPUTS] = { NULL };
+    guint n_before = node->graph->nodes->len;
     for (guint i = 0; i < node->n_inputs; i++)
       wanted[i] = depends[node->inputs[i]->id];
     node_gradients (node, adjoints[id], wanted, parts);
@@ -60,6 +78,9 @@ lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, L
       if (parts[i] != NULL && wanted[i])
         *sum = *sum == NULL ? parts[i] : lb_add (*sum, parts[i]);
     }
+    const char *here = gradient_place (node);
+    for (guint made = n_before; made < node->graph->nodes->len; made++)
+      ((LbNode *)g_ptr_array_index (node->graph->nodes, made))->here = here;
   }
   for (guint i = 0; i < n_wrt; i++)
     gradients[i] = wrt[i]->id <= root->id ? adjoints[wrt[i]->id] : NULL;

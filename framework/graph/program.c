@@ -4,6 +4,7 @@
 #include "graph/kernels/kernels.h"
 #include "graph/plan.h"
 #include "graph/rewrite.h"
+#include "graph/trace.h"
 
 #include <fenv.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct _LbProgram {
   GHashTable *results; /* node -> LbTensor */
   GArray *carries;     /* Carry */
   GArray **slices;     /* SumSlice, by group */
+  LbTrace *trace;      /* of the run at hand, when it is traced */
 };
 
 /* ---- Addresses ---- */
@@ -80,6 +82,18 @@ cut_address (const Cursor *cursor, const LbNode *root, gsize bytes)
   }
 }
 
+/* Computes what @call asks for: samples from @first_sample on of a cut node, or a whole one. */
+static inline void
+run_kernel (LbProgram *program, const LbStep *step, const LbCall *call, gint64 first_sample)
+{
+  LbKernel kernel = program->kernels->run[call->node->op];
+  if (G_LIKELY (program->trace == NULL))
+    kernel (call);
+  else
+    lb_trace_call (program->trace, step, kernel, call,
+                   first_sample == 0 ? 0 : first_sample * lb_shape_size (call->node->shape) / call->node->shape.dim[0]);
+}
+
 /* ---- Whole nodes ---- */
 
 static void
@@ -94,7 +108,7 @@ run_whole (LbProgram *program, LbNode *node)
     call.inputs[i] = static_address (program, program->plan->steps[node->inputs[i]->id].root);
     call.input_shapes[i] = node->inputs[i]->shape;
   }
-  program->kernels->run[node->op](&call);
+  run_kernel (program, step, &call, 0);
 }
 
 typedef struct {
@@ -137,7 +151,7 @@ run_cut (const Cursor *cursor, LbGroup *group, LbNode *node)
                                            : program->memory + step->sums + cursor->partition * bytes;
     call.accumulate = cursor->first > lb_chunk_start (group, first_chunk);
   }
-  program->kernels->run[node->op](&call);
+  run_kernel (program, step, &call, step->shard == LB_SHARD_EACH ? cursor->first : 0);
 }
 
 static void
@@ -200,6 +214,9 @@ sum_task (guint index, guint worker, gpointer data)
       for (gint64 i = 0; i < slice->n; i++)
         to[i] += from[p * size + i];
   }
+  if (job->program->trace != NULL)
+    lb_trace_sum (job->program->trace, step, job->group->position + job->group->nodes->len,
+                  out + slice->first * job->program->plan->element, slice->first, slice->n);
 }
 
 static GArray *
@@ -275,16 +292,9 @@ check_bound (LbProgram *program)
   }
 }
 
-void
-lb_program_run (LbProgram *program, LbCompute *compute)
+static void
+run_parts (LbProgram *program, LbPool *pool)
 {
-  LbPool *pool = lb_compute_pool (compute);
-  check_bound (program);
-  /* What somebody else's library did to this thread's rounding or subnormal numbers must not matter. */
-  fenv_t before;
-  fegetenv (&before);
-  fesetenv (FE_DFL_ENV);
-  make_arenas (program, lb_pool_threads (pool));
   for (guint part = 0; part < program->plan->n_parts; part++) {
     for (guint i = 0; i < program->plan->waves->len; i++) {
       LbWave *wave = g_ptr_array_index (program->plan->waves, i);
@@ -295,6 +305,38 @@ lb_program_run (LbProgram *program, LbCompute *compute)
       if (((LbGroup *)g_ptr_array_index (program->plan->groups, i))->part == part)
         run_group (program, i, pool);
   }
+}
+
+/* The same, looking at every value. */
+static void
+run_traced (LbProgram *program, LbCompute *compute)
+{
+  g_autoptr (LbTrace) trace = lb_trace_new ();
+  for (guint id = 0; id < program->graph->nodes->len; id++)
+    if (program->bound[id] != NULL)
+      lb_trace_input (trace, g_ptr_array_index (program->graph->nodes, id), program->bound[id]);
+  program->trace = trace;
+  run_parts (program, lb_compute_pool (compute));
+  program->trace = NULL;
+  g_autofree char *finding = lb_trace_finding (trace);
+  if (finding != NULL)
+    lb_compute_tell (compute, finding);
+}
+
+void
+lb_program_run (LbProgram *program, LbCompute *compute)
+{
+  LbPool *pool = lb_compute_pool (compute);
+  check_bound (program);
+  /* What somebody else's library did to this thread's rounding or subnormal numbers must not matter. */
+  fenv_t before;
+  fegetenv (&before);
+  fesetenv (FE_DFL_ENV);
+  make_arenas (program, lb_pool_threads (pool));
+  if (lb_compute_is_traced (compute))
+    run_traced (program, compute);
+  else
+    run_parts (program, pool);
   GHashTableIter iter;
   gpointer node, result;
   g_hash_table_iter_init (&iter, program->results);

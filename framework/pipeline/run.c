@@ -158,7 +158,7 @@ connect_stages (LbRun *run, gsize capacity)
 }
 
 static void
-make_stage (LbRun *run, StageRun *stage)
+make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
 {
   const LbPlanStage *planned = stage->planned;
   LbStageSetup setup = {
@@ -168,6 +168,7 @@ make_stage (LbRun *run, StageRun *stage)
     .key = lb_key ((guint64)run->plan->pipeline->seed),
     .flow = run->flow,
     .pool = run->pool,
+    .trace_numerics = trace_numerics,
     .output_directory = run->output_directory,
     .configured = planned->configured,
     .inputs = (const LbStageLink *)stage->inputs->data,
@@ -214,7 +215,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   }
   connect_stages (run, settings->link_capacity != 0 ? settings->link_capacity : LB_LINK_CAPACITY);
   for (guint i = 0; i < run->n_stages; i++)
-    make_stage (run, &run->stages[i]);
+    make_stage (run, &run->stages[i], settings->trace_numerics);
   return run;
 }
 

@@ -23,6 +23,7 @@ typedef struct {
   const char *arithmetic;       /* what the arithmetic library is, for metrics.json; NULL: not told */
   gsize link_capacity;          /* 0: LB_LINK_CAPACITY */
   LbProgress *progress;         /* borrowed; NULL: none */
+  gboolean trace_numerics;      /* stop at the first value that is not finite and tell what made it; slower */
 } LbRunSettings;
 
 typedef struct {

@@ -28,6 +28,7 @@ typedef struct {
   LbKey key;     /* of the pipeline's seed */
   LbFlow *flow;
   LbPool *pool;
+  gboolean trace_numerics;        /* look for the operation that makes the first value that is not finite */
   const char *output_directory;   /* made when first written to */
   const LbConfigured *configured; /* borrowed */
   const LbStageLink *inputs;      /* links of one port in the order lb_configure_run() got them */

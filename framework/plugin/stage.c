@@ -91,6 +91,7 @@ lb_stage_new (const LbStageSetup *setup)
   stage->key = setup->key;
   stage->flow = setup->flow;
   stage->compute = lb_compute_new (setup->pool);
+  lb_compute_trace (stage->compute, setup->trace_numerics);
   stage->output_directory = g_strdup (setup->output_directory != NULL ? setup->output_directory : ".");
   stage->configured = setup->configured;
   if (setup->listener != NULL)
@@ -301,6 +302,19 @@ lb_stage_collect (LbStage *stage, const char *port, GError **error)
 
 /* ---- Writing ---- */
 
+/* FALSE once a traced program has made a value that is not finite. */
+static gboolean
+check_trace (LbStage *stage, GError **error)
+{
+  const char *finding = lb_compute_finding (stage->compute);
+
+  if (finding == NULL)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
+               "%s; keep its operands in bounds, or let what feeds it change more slowly", finding);
+  return FALSE;
+}
+
 gboolean
 lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **error)
 {
@@ -320,6 +334,8 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
     g_prefix_error (error, "output '%s': ", port);
     return FALSE;
   }
+  if (!check_trace (stage, error))
+    return FALSE;
   stage->n_pushed[index]++;
   __atomic_store_n (&stage->bytes_out, stage->bytes_out + lb_packet_bytes (owned), __ATOMIC_RELAXED);
 
@@ -340,6 +356,10 @@ lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what
                  done, total);
     return FALSE;
   }
+  if (!check_trace (stage, error)) {
+    g_prefix_error (error, "step %" G_GUINT64_FORMAT ": ", done);
+    return FALSE;
+  }
   if (stage->listener.progress != NULL)
     stage->listener.progress (stage->listener_data, stage, done, total, what, value);
   return TRUE;
@@ -348,14 +368,22 @@ lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what
 gboolean
 lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double value, const char *advice, GError **error)
 {
+  const char *finding = lb_compute_finding (stage->compute);
+  const char *found = isnan (value) ? "not a number" : value > 0 ? "infinite" : "minus infinite";
+
   if (isfinite (value))
     return TRUE;
-  g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
-               "%s is %s at step %" G_GUINT64_FORMAT " where a finite number was expected; %s", what,
-               isnan (value) ? "not a number"
-               : value > 0   ? "infinite"
-                             : "minus infinite",
-               step, advice);
+  if (finding != NULL)
+    g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
+                 "%s is %s at step %" G_GUINT64_FORMAT " where a finite number was expected: %s; %s", what, found, step,
+                 finding, advice);
+  else
+    g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
+                 "%s is %s at step %" G_GUINT64_FORMAT " where a finite number was expected; %s%s", what, found, step,
+                 advice,
+                 lb_compute_is_traced (stage->compute)
+                     ? ""
+                     : "; 'limbeck run --trace-numerics' names the operation that it came from");
   return FALSE;
 }
 

@@ -222,7 +222,9 @@ LbCompute *lb_stage_compute (LbStage *stage);
 gboolean
 lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what, double value, GError **error);
 
-/* FALSE with LB_ERROR_NUMERIC, naming @what, @step and @value, unless @value is finite. @advice says what to change. */
+/* FALSE with LB_ERROR_NUMERIC, naming @what, @step and @value, unless @value is finite. @advice says what to change. In
+ * a run that traces numerics, the message names the operation that made the first such value, and lb_stage_progress()
+ * and lb_stage_push() fail likewise as soon as there is one. */
 gboolean lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double value, const char *advice,
                                 GError **error);
 

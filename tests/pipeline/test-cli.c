@@ -281,6 +281,55 @@ test_second_signal_kills (Fixture *fixture, gconstpointer data)
   g_assert_cmpfloat (seconds, <, 5);
 }
 
+/* ---- Numbers that are not finite ---- */
+
+static const char breaking[] = "limbeck: 1\n"
+                               "stages:\n"
+                               "  breaks: {plugin: breaker}\n";
+
+static void
+test_traces_numerics (Fixture *fixture, gconstpointer data)
+{
+  write_text (fixture->directory, "b.yaml", breaking);
+  assert_fails (fixture, "run -q b.yaml", 7,
+                "stage 'breaks': loss is minus infinite at step 4 where a finite number was expected; be careful; "
+                "'limbeck run --trace-numerics' names the operation that it came from\n");
+  assert_fails (fixture, "run -q --trace-numerics b.yaml", 7,
+                "stage 'breaks': loss is minus infinite at step 4 where a finite number was expected: log, made at ");
+  /* A stage that does not look is stopped at its next step. */
+  assert_fails (fixture, "run -q --trace-numerics --set breaks.tells=false b.yaml", 7, "stage 'breaks': step 4: log, ");
+  g_auto (Result) result = run_command (fixture, "run -q --trace-numerics b.yaml");
+  assert_contains (result.err, "tests/pipeline/test-stages.c:");
+  assert_contains (result.err, " minus infinite, at [5, 1] of [8, 3]");
+  assert_contains (result.err, "operand 1, [8, 3] bound to input 'x', was finite, from 0 to 1");
+  g_auto (Result) blind = run_command (fixture, "run -q --set breaks.tells=false b.yaml");
+  g_assert_cmpint (blind.status, ==, 0);
+}
+
+/* ---- Memory ---- */
+
+static void
+test_refuses_what_will_not_fit (Fixture *fixture, gconstpointer data)
+{
+  write_text (fixture->directory, "m.yaml",
+              "limbeck: 1\n"
+              "stages:\n"
+              "  count: {plugin: counter, with: {packets: 1, size: 1000000}}\n"
+              "  end: {plugin: sum, inputs: {numbers: count.numbers}}\n");
+  /* The counter predicts 8 bytes for each number, beside what the command takes. */
+  g_auto (Result) refused = run_command (fixture, "run -q --memory-limit 4M m.yaml");
+  g_assert_cmpint (refused.status, ==, 9);
+  assert_contains (refused.err, "limbeck: the run is predicted to take ");
+  assert_contains (refused.err, " of memory, but 4.00 MiB are allowed; ");
+  g_assert_false (file_exists (fixture->directory, "m.out"));
+  g_auto (Result) allowed = run_command (fixture, "run -q --memory-limit 4GiB m.yaml");
+  g_assert_cmpint (allowed.status, ==, 0);
+  g_auto (Result) forced = run_command (fixture, "run -q --memory-limit none m.yaml");
+  g_assert_cmpint (forced.status, ==, 0);
+  assert_fails (fixture, "run --memory-limit much m.yaml", 2,
+                "limbeck: --memory-limit is 'much'; expected a size such as 800M or 4G, or none\n");
+}
+
 /* ---- Looking around ---- */
 
 static void
@@ -352,6 +401,8 @@ main (int argc, char **argv)
   ADD ("/cli/output-that-nobody-takes", test_output_that_nobody_takes);
   ADD ("/cli/signals-end-a-run-in-order", test_signals_end_a_run_in_order);
   ADD ("/cli/second-signal-kills", test_second_signal_kills);
+  ADD ("/cli/traces-numbers-that-are-not-finite", test_traces_numerics);
+  ADD ("/cli/refuses-what-will-not-fit-in-memory", test_refuses_what_will_not_fit);
   ADD ("/cli/inspect-lists", test_inspect_lists);
   ADD ("/cli/inspect-tells-all-of-a-stage", test_inspect_tells_all_of_a_stage);
   ADD ("/cli/graph-draws", test_graph_draws);

@@ -494,7 +494,8 @@ test_failed_run_leaves_links (Fixture *fixture, gconstpointer data)
   g_assert_false (lb_stage_run (make_stage (fixture), &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_assert_cmpstr (error->message, ==,
-                   "loss is not a number at step 40 where a finite number was expected; lower learning-rate");
+                   "loss is not a number at step 40 where a finite number was expected; lower learning-rate; "
+                   "'limbeck run --trace-numerics' names the operation that it came from");
   g_assert_true (lb_link_push (in, packet, NULL));
   g_assert_cmpuint (lb_link_packets (in), ==, 1);
 }
@@ -559,7 +560,8 @@ test_finite_values_pass (Fixture *fixture, gconstpointer data)
   g_assert_true (lb_stage_check_finite (stage, "loss", 1, 1e308, "", &error));
   g_assert_false (lb_stage_check_finite (stage, "distance", 3, -INFINITY, "use fewer steps", &error));
   g_assert_cmpstr (error->message, ==,
-                   "distance is minus infinite at step 3 where a finite number was expected; use fewer steps");
+                   "distance is minus infinite at step 3 where a finite number was expected; use fewer steps; "
+                   "'limbeck run --trace-numerics' names the operation that it came from");
 }
 
 static void

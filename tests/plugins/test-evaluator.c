@@ -94,7 +94,7 @@ test_names_a_model_that_is_not_a_number (void)
   harness_refuses (
       h, LB_ERROR_NUMERIC,
       "test loss is not a number at step 0 where a finite number was expected; look at the training of the model with "
-      "this number");
+      "this number; 'limbeck run --trace-numerics' names the operation that it came from");
 }
 
 int

@@ -211,7 +211,7 @@ test_stops_when_the_loss_is_not_a_number (void)
   harness_refuses (
       h, LB_ERROR_NUMERIC,
       "matching loss is not a number at step 1 where a finite number was expected; lower image-learning-rate or "
-      "learning-rate");
+      "learning-rate; 'limbeck run --trace-numerics' names the operation that it came from");
 }
 
 static void

@@ -131,7 +131,7 @@ test_stops_when_the_loss_explodes (void)
   g_assert_false (harness_run (h, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_assert_true (g_str_has_prefix (error->message, "training loss is "));
-  g_assert_true (g_str_has_suffix (error->message, "where a finite number was expected; lower the learning-rate"));
+  g_assert_nonnull (strstr (error->message, " where a finite number was expected; lower the learning-rate; "));
   g_assert_cmpuint (h->steps, <, 150);
 }
 
