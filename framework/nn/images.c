@@ -130,6 +130,53 @@ lb_labels_check (const char *whose, LbTensor *labels, gint64 classes, GError **e
   return TRUE;
 }
 
+static gint64
+integer_at (LbTensor *tensor, gint64 i)
+{
+  switch (lb_tensor_dtype (tensor)) {
+  case LB_U8:
+    return lb_tensor_u8 (tensor)[i];
+  case LB_I32:
+    return lb_tensor_i32 (tensor)[i];
+  default:
+    return lb_tensor_i64 (tensor)[i];
+  }
+}
+
+LbTensor *
+lb_labels_from (const char *place, const char *what, LbTensor *stored, gint64 n, gint64 classes, GError **error)
+{
+  LbDType dtype = lb_tensor_dtype (stored);
+  g_autoptr (LbTensor) labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
+
+  if ((dtype != LB_U8 && dtype != LB_I32 && dtype != LB_I64) || lb_tensor_shape (stored).rank != 1) {
+    g_autofree char *shape = lb_shape_to_string (lb_tensor_shape (stored));
+
+    lb_input_error (place, error, "%s is %s%s; expected whole numbers (u8, i32 or i64), one for each image", what,
+                    lb_dtype_name (dtype), shape);
+    return NULL;
+  }
+  if (lb_tensor_size (stored) != n) {
+    lb_input_error (place, error,
+                    "%s has %" G_GINT64_FORMAT " labels for %" G_GINT64_FORMAT " images; expected one each", what,
+                    lb_tensor_size (stored), n);
+    return NULL;
+  }
+  for (gint64 i = 0; i < n; i++) {
+    gint64 label = integer_at (stored, i);
+
+    if (label < 0 || label >= classes) {
+      lb_input_error (place, error,
+                      "label %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT "; expected 0 to %" G_GINT64_FORMAT
+                      ", as there are %" G_GINT64_FORMAT " classes",
+                      i, label, classes - 1, classes);
+      return NULL;
+    }
+    lb_tensor_i32 (labels)[i] = (gint32)label;
+  }
+  return g_steal_pointer (&labels);
+}
+
 guint32 *
 lb_images_by_class (LbTensor *labels, gint64 classes, gint64 *first)
 {

@@ -30,6 +30,11 @@ gboolean lb_images_same_normalisation (const char *ours, LbTensor *mean, LbTenso
  * message. A number of classes that is not known (LB_UNKNOWN) is LB_ERROR_PROGRAM. */
 gboolean lb_labels_check (const char *whose, LbTensor *labels, gint64 classes, GError **error);
 
+/* Labels from a file, u8, i32 or i64 [@n], as a new tensor i32 [@n], checked to be 0 to @classes - 1. If they are not,
+ * NULL with LB_ERROR_INPUT: "@place: @what has 3 labels for 4 images; ...". */
+LbTensor *lb_labels_from (const char *place, const char *what, LbTensor *stored, gint64 n, gint64 classes,
+                          GError **error);
+
 /* The images of each class: indices sorted by class, within a class in order; those of class k lie from first[k] up to
  * first[k + 1]. @labels, i32 [n], checked; @first is filled, @classes + 1 long. Free the indices with g_free(). */
 guint32 *lb_images_by_class (LbTensor *labels, gint64 classes, gint64 *first);

@@ -9,13 +9,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "base/unpack.h"
 #include "tensor/npy.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <locale.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_MEMBERS 65536
 #define MAX_NAME    1024
@@ -24,12 +23,6 @@
 
 typedef struct archive Archive;
 typedef struct archive_entry ArchiveEntry;
-
-static void
-archive_close_reader (Archive *archive)
-{
-  archive_read_free (archive);
-}
 
 static void
 archive_close_writer (Archive *archive)
@@ -119,8 +112,7 @@ lb_npz_write (const char *path, const LbNamedTensor *tensors, guint n_tensors, g
 /* Reading. */
 typedef struct {
   const char *path;
-  Archive *zip;
-  guint64 file_size;
+  LbUnpack *zip;
   gsize limit;
   gsize used; /* of @limit */
   GHashTable *names;
@@ -134,39 +126,6 @@ named_tensor_clear (gpointer data)
 
   g_free (named->name);
   lb_tensor_unref (named->tensor);
-}
-
-static gboolean
-damaged (const char *place, Archive *zip, GError **error)
-{
-  const char *text = archive_error_string (zip);
-  g_autofree char *reason = g_utf8_make_valid (text != NULL ? text : "cannot be unpacked", -1);
-
-  /* The text may quote the file. */
-  for (char *letter = reason; *letter != '\0'; letter++)
-    *letter = g_ascii_iscntrl (*letter) ? '?' : *letter;
-  if (g_str_has_suffix (reason, "."))
-    reason[strlen (reason) - 1] = '\0';
-  g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
-               "%s: %s, where an intact .npz file (a zip of .npy arrays) was expected; "
-               "the file is truncated or damaged, get it again",
-               place, reason);
-  return FALSE;
-}
-
-/* Reads up to @length bytes of the current member; fewer only at its end. */
-static gboolean
-read_bytes (Reader *reader, const char *place, void *data, gsize length, gsize *filled, GError **error)
-{
-  for (*filled = 0; *filled < length;) {
-    la_ssize_t got = archive_read_data (reader->zip, (char *)data + *filled, MIN (length - *filled, 1 << 20));
-    if (got < 0)
-      return damaged (place, reader->zip, error);
-    if (got == 0)
-      break;
-    *filled += got;
-  }
-  return TRUE;
 }
 
 static gboolean
@@ -191,8 +150,8 @@ check_size (Reader *reader, const char *place, const LbNpyHeader *header, GError
     return FALSE;
   }
   /* A lie about the size must not cost memory. */
-  if (header->data_bytes / MAX_DEFLATE_RATIO > reader->file_size) {
-    g_autofree char *size = lb_format_bytes (reader->file_size);
+  if (header->data_bytes / MAX_DEFLATE_RATIO > lb_unpack_file_size (reader->zip)) {
+    g_autofree char *size = lb_format_bytes (lb_unpack_file_size (reader->zip));
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
                  "%s: declares %" G_GSIZE_FORMAT
                  " bytes of elements, where no more than a file of %s can hold was expected; "
@@ -211,7 +170,7 @@ read_array (Reader *reader, const char *place, guint8 *start, GError **error)
   LbNpyHeader header;
   gsize filled, more;
 
-  if (!read_bytes (reader, place, start, LB_NPY_MAX_HEADER, &filled, error)
+  if (!lb_unpack_read (reader->zip, start, LB_NPY_MAX_HEADER, &filled, error)
       || !lb_npy_header_parse (place, start, filled, &header, error))
     return NULL;
   gsize already = filled - header.header_bytes;
@@ -226,11 +185,11 @@ read_array (Reader *reader, const char *place, guint8 *start, GError **error)
     return NULL;
   char *data = lb_tensor_data (tensor);
   memcpy (data, start + header.header_bytes, already);
-  if (!read_bytes (reader, place, data + already, header.data_bytes - already, &more, error))
+  if (!lb_unpack_read (reader->zip, data + already, header.data_bytes - already, &more, error))
     return NULL;
   gsize found = already + more;
   /* Reading on to the end is also what makes libarchive compare the checksum. */
-  if (!read_bytes (reader, place, start, LB_NPY_MAX_HEADER, &more, error))
+  if (!lb_unpack_read (reader->zip, start, LB_NPY_MAX_HEADER, &more, error))
     return NULL;
   if (found + more != header.data_bytes) {
     wrong_length (place, found + more, header.data_bytes, error);
@@ -241,19 +200,15 @@ read_array (Reader *reader, const char *place, guint8 *start, GError **error)
 
 /* The name without ".npy", or NULL with an error for one that no array should have. */
 static char *
-member_name (Reader *reader, ArchiveEntry *entry, GError **error)
+member_name (Reader *reader, const LbUnpackMember *member, GError **error)
 {
-  const char *name = archive_entry_pathname_utf8 (entry);
-
-  if (name == NULL)
-    name = archive_entry_pathname (entry);
-  if (name == NULL)
-    name = "";
+  const char *name = member->name;
   gsize length = strlen (name);
   gboolean plain = length <= MAX_NAME && g_utf8_validate (name, length, NULL);
+
   for (gsize i = 0; i < length && plain; i++)
     plain = (guchar)name[i] >= ' ' && name[i] != 0x7F;
-  if (plain && length > 4 && strcmp (name + length - 4, ".npy") == 0 && archive_entry_filetype (entry) == AE_IFREG)
+  if (plain && length > 4 && strcmp (name + length - 4, ".npy") == 0 && member->is_file)
     return g_strndup (name, length - 4);
   g_autofree char *shortened = g_strndup (name, MIN (length, 64));
   g_autofree char *found = g_strescape (shortened, NULL);
@@ -264,10 +219,10 @@ member_name (Reader *reader, ArchiveEntry *entry, GError **error)
 }
 
 static gboolean
-read_member (Reader *reader, ArchiveEntry *entry, GError **error)
+read_member (Reader *reader, const LbUnpackMember *member, GError **error)
 {
   guint8 start[LB_NPY_MAX_HEADER];
-  g_autofree char *name = member_name (reader, entry, error);
+  g_autofree char *name = member_name (reader, member, error);
 
   if (name == NULL)
     return FALSE;
@@ -277,7 +232,7 @@ read_member (Reader *reader, ArchiveEntry *entry, GError **error)
                  "%s: stands in the file twice, where each name was expected once; write the file again", place);
     return FALSE;
   }
-  if (archive_entry_is_encrypted (entry)) {
+  if (member->is_encrypted) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
                  "%s: is encrypted, where plain data was expected; write the file again without a password", place);
     return FALSE;
@@ -298,57 +253,41 @@ read_member (Reader *reader, ArchiveEntry *entry, GError **error)
 }
 
 static gboolean
-read_members (Reader *reader, int descriptor, GError **error)
+read_members (Reader *reader, GError **error)
 {
-  /* The seeking reader insists on the directory at the end of the file, so a truncated file is never taken for a whole
-   * one. */
-  archive_read_support_format_zip_seekable (reader->zip);
-  if (archive_read_open_fd (reader->zip, descriptor, 1 << 16) != ARCHIVE_OK)
-    return damaged (reader->path, reader->zip, error);
-  for (;;) {
-    ArchiveEntry *entry;
-    int status = archive_read_next_header (reader->zip, &entry);
-    if (status == ARCHIVE_EOF)
+  const LbUnpackMember *member;
+
+  while (lb_unpack_next (reader->zip, &member, error)) {
+    if (member == NULL)
       return TRUE;
-    if (status != ARCHIVE_OK)
-      return damaged (reader->path, reader->zip, error);
-    if (!read_member (reader, entry, error))
+    if (!read_member (reader, member, error))
       return FALSE;
   }
+  return FALSE;
 }
 
-/* libarchive translates names into the locale and fails where that has no such letters; a file must read the same in
- * every locale. Only this thread's locale is changed, and only for a while. */
-static gboolean
-read_members_in_utf8 (Reader *reader, int descriptor, GError **error)
+GArray *
+lb_named_tensors_new (void)
 {
-  locale_t utf8 = newlocale (LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-  locale_t before = utf8 != (locale_t)0 ? uselocale (utf8) : (locale_t)0;
-  gboolean good = read_members (reader, descriptor, error);
+  GArray *tensors = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
 
-  if (utf8 != (locale_t)0) {
-    uselocale (before);
-    freelocale (utf8);
-  }
-  return good;
+  g_array_set_clear_func (tensors, named_tensor_clear);
+  return tensors;
 }
 
 GArray *
 lb_npz_read (const char *path, gsize limit, GError **error)
 {
   Reader reader = { .path = path, .limit = limit };
-  int descriptor = lb_file_open (path, &reader.file_size, error);
 
-  if (descriptor < 0)
+  reader.zip = lb_unpack_open (path, LB_UNPACK_ZIP, "an intact .npz file (a zip of .npy arrays)", error);
+  if (reader.zip == NULL)
     return NULL;
-  reader.zip = archive_read_new ();
   reader.names = g_hash_table_new (g_str_hash, g_str_equal);
-  reader.tensors = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
-  g_array_set_clear_func (reader.tensors, named_tensor_clear);
-  gboolean good = read_members_in_utf8 (&reader, descriptor, error);
+  reader.tensors = lb_named_tensors_new ();
+  gboolean good = read_members (&reader, error);
   g_hash_table_unref (reader.names);
-  archive_close_reader (reader.zip);
-  close (descriptor);
+  lb_unpack_free (reader.zip);
   if (!good)
     g_clear_pointer (&reader.tensors, g_array_unref);
   return reader.tensors;

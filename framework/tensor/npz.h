@@ -12,6 +12,9 @@ typedef struct {
   LbTensor *tensor;
 } LbNamedTensor;
 
+/* An empty array of LbNamedTensor that frees its elements. */
+GArray *lb_named_tensors_new (void);
+
 /* Appends the .npy form of @tensor to @bytes. */
 void lb_npy_append (GByteArray *bytes, const LbTensor *tensor);
 

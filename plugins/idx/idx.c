@@ -6,20 +6,17 @@
  */
 #include "limbeck.h"
 
-#include <gio/gio.h>
-#include <math.h>
 #include <string.h>
 
 #define IMAGES_MARK 0x00000803u /* unsigned bytes, three dimensions */
 #define LABELS_MARK 0x00000801u
 #define MAX_SIDE    16384
 #define MAX_BYTES   (G_GUINT64_CONSTANT (16) << 30)
-#define GZIP_FACTOR 1040 /* deflate cannot do better than 1032 : 1 */
 
 typedef struct {
   char *images, *labels;
   gint64 classes, limit;
-  GArray *mean, *std;
+  LbNormalisation normalisation;
 } Idx;
 
 static const LbProperty properties[] = {
@@ -27,10 +24,9 @@ static const LbProperty properties[] = {
   LB_PATH (Idx, labels, "labels", NULL, "IDX file of their labels (u8, one dimension), plain or .gz"),
   LB_INTEGER (Idx, classes, "classes", "10", 1, 256, "classes", "Number of classes; labels are 0 to classes - 1"),
   LB_INTEGER (Idx, limit, "limit", "0", 0, G_MAXINT32, "images", "Only the first so many images; 0 takes all"),
-  LB_NUMBERS (Idx, mean, "mean", "[]", 0, 1, NULL,
-              "Mean to normalise with, of values scaled to [0, 1]; left out: computed from the images read"),
-  LB_NUMBERS (Idx, std, "std", "[]", 1e-6, 1e6, NULL,
-              "Standard deviation to normalise with; left out: computed from the images read"),
+  LB_CHOICE (Idx, normalisation.choice, "normalisation", "given", lb_normalisations, LB_NORMALISATION_DOC),
+  LB_NUMBERS (Idx, normalisation.mean, "mean", "[]", 0, 1, NULL, LB_MEAN_DOC),
+  LB_NUMBERS (Idx, normalisation.std, "std", "[]", 1e-6, 1e6, NULL, LB_STD_DOC),
   LB_PROPERTIES_END,
 };
 
@@ -56,39 +52,6 @@ idx_file_close (IdxFile *file)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (IdxFile, idx_file_close)
-
-/* Opens @path, through gunzip when it begins as gzip does. *@most is an upper bound of the bytes it can hold. */
-static GInputStream *
-open_stream (const char *path, guint64 *most, GError **error)
-{
-  g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (GError) reason = NULL;
-  g_autoptr (GFileInputStream) plain = g_file_read (file, NULL, &reason);
-  g_autoptr (GFileInfo) info = NULL;
-  g_autoptr (GInputStream) buffered = NULL;
-  const guint8 *start;
-  gsize n = 0;
-
-  if (plain)
-    info = g_file_input_stream_query_info (plain, G_FILE_ATTRIBUTE_STANDARD_SIZE, NULL, &reason);
-  if (info) {
-    buffered = g_buffered_input_stream_new_sized (G_INPUT_STREAM (plain), 65536);
-    g_buffered_input_stream_fill (G_BUFFERED_INPUT_STREAM (buffered), -1, NULL, &reason);
-  }
-  if (reason) {
-    lb_input_error (path, error, "cannot be read: %s; expected an IDX file", reason->message);
-    return NULL;
-  }
-
-  *most = (guint64)g_file_info_get_size (info);
-  start = g_buffered_input_stream_peek_buffer (G_BUFFERED_INPUT_STREAM (buffered), &n);
-  if (n < 2 || start[0] != 0x1f || start[1] != 0x8b)
-    return g_steal_pointer (&buffered);
-
-  g_autoptr (GConverter) gunzip = G_CONVERTER (g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP));
-  *most = *most * GZIP_FACTOR + 65536;
-  return g_converter_input_stream_new (buffered, gunzip);
-}
 
 /* Reads exactly @length bytes; @what names them. */
 static gboolean
@@ -118,7 +81,7 @@ open_idx (IdxFile *file, const char *path, guint32 mark, guint rank, GError **er
   guint32 header[4];
 
   file->path = path;
-  file->stream = open_stream (path, &most, error);
+  file->stream = lb_unpack_stream (path, &most, error);
   if (!file->stream || !read_exactly (file, header, 4 * (1 + rank), "an IDX header", error))
     return FALSE;
   if (GUINT32_FROM_BE (header[0]) != mark)
@@ -232,10 +195,11 @@ idx_configure (LbConfigure *configure, gpointer data, GError **error)
   Idx *self = data;
   g_auto (IdxFile) images = { 0 }, labels = { 0 };
   g_autofree guint8 *values = NULL;
+  g_autofree char *problem = NULL;
+  const char *property = lb_normalisation_check (&self->normalisation, 1, &problem);
 
-  if (self->mean->len > 1 || self->std->len > 1)
-    return lb_configure_property_error (configure, self->mean->len > 1 ? "mean" : "std", error,
-                                        "more than one number is given, but IDX images have one channel; give one");
+  if (property)
+    return lb_configure_property_error (configure, property, error, "%s", problem);
   lb_configure_set_output_dtype (configure, "samples", "images", LB_U8);
   lb_configure_set_output_packets (configure, "samples", 1);
   if (!open_both (self, &images, &labels, error) || !(values = read_labels (self, &labels, error)))
@@ -249,45 +213,15 @@ idx_configure (LbConfigure *configure, gpointer data, GError **error)
          && lb_configure_set_dim (configure, "classes", self->classes, error);
 }
 
-/* Mean and standard deviation of values scaled to [0, 1], from how often each of the 256 values occurs: exact at any
- * size. */
-static void
-mean_and_std (const guint8 *values, gsize n, double *mean, double *std)
-{
-  guint64 count[256] = { 0 };
-  double sum = 0, squares = 0;
-
-  for (gsize i = 0; i < n; i++)
-    count[values[i]]++;
-  for (guint u = 0; u < 256; u++)
-    sum += (double)count[u] * u / 255;
-  *mean = sum / (double)n;
-  for (guint u = 0; u < 256; u++)
-    squares += (double)count[u] * (u / 255.0 - *mean) * (u / 255.0 - *mean);
-  *std = sqrt (squares / (double)n);
-}
-
 static gboolean
 set_normalisation (const Idx *self, LbPacket *packet, GError **error)
 {
-  LbTensor *images = lb_packet_get (packet, "images");
-  LbTensor *means = lb_tensor_new (LB_F32, LB_SHAPE (1)), *stds = lb_tensor_new (LB_F32, LB_SHAPE (1));
-  double mean = 0, std = 0;
+  LbTensor *mean, *std;
 
-  lb_packet_take (packet, "mean", means);
-  lb_packet_take (packet, "std", stds);
-  if (!self->mean->len || !self->std->len)
-    mean_and_std (lb_tensor_u8 (images), lb_tensor_bytes (images), &mean, &std);
-  if (self->mean->len)
-    mean = g_array_index (self->mean, double, 0);
-  if (self->std->len)
-    std = g_array_index (self->std, double, 0);
-  if (std == 0)
-    return lb_input_error (self->images, error,
-                           "all pixels have the same value, so there is no deviation to normalise with; give "
-                           "'std' if that is what you want");
-  lb_tensor_f32 (means)[0] = (float)mean;
-  lb_tensor_f32 (stds)[0] = (float)std;
+  if (!lb_normalisation_make (&self->normalisation, self->images, lb_packet_get (packet, "images"), &mean, &std, error))
+    return FALSE;
+  lb_packet_take (packet, "mean", mean);
+  lb_packet_take (packet, "std", std);
   return TRUE;
 }
 

@@ -157,35 +157,13 @@ get_channels (const char *path, GArray *members, const char *name, gint64 channe
   return all_finite (path, name, values, error) ? g_steal_pointer (&values) : NULL;
 }
 
-/* The labels, i32 or NumPy's own i64, as i32. New tensor. */
+/* The labels as i32. New tensor. */
 static LbTensor *
 get_labels (const char *path, GArray *members, gint64 n, gint64 classes, GError **error)
 {
   LbTensor *member = get_member (path, members, "labels", LB_I32, LB_I64, 1, error);
-  g_autoptr (LbTensor) labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
 
-  if (!member)
-    return NULL;
-  if (lb_tensor_size (member) != n) {
-    lb_input_error (path, error,
-                    "member 'labels' has %" G_GINT64_FORMAT " labels for %" G_GINT64_FORMAT
-                    " images; expected one each",
-                    lb_tensor_size (member), n);
-    return NULL;
-  }
-  for (gint64 i = 0; i < n; i++) {
-    gint64 label = lb_tensor_dtype (member) == LB_I64 ? lb_tensor_i64 (member)[i] : lb_tensor_i32 (member)[i];
-
-    if (label < 0 || label >= classes) {
-      lb_input_error (path, error,
-                      "label %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT "; expected 0 to %" G_GINT64_FORMAT
-                      ", as there are %" G_GINT64_FORMAT " classes",
-                      i, label, classes - 1, classes);
-      return NULL;
-    }
-    lb_tensor_i32 (labels)[i] = (gint32)label;
-  }
-  return g_steal_pointer (&labels);
+  return member ? lb_labels_from (path, "member 'labels'", member, n, classes, error) : NULL;
 }
 
 static gboolean

@@ -202,8 +202,7 @@ test_refuses_what_is_not_there (void)
   g_auto (Files) files = files_new (FALSE);
   g_autoptr (Harness) h = idx (&files);
   g_autofree char *path = g_build_filename (files.directory, "none", NULL);
-  g_autofree char *message = g_strdup_printf (
-      "%s: cannot be read: Error opening file %s: No such file or directory; expected an IDX file", path, path);
+  g_autofree char *message = g_strdup_printf ("%s: cannot be read: there is no such file; check the path", path);
 
   harness_set (h, "images", path);
   harness_refuses (h, LB_ERROR_INPUT, message);
