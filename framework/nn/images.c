@@ -194,3 +194,16 @@ lb_images_by_class (LbTensor *labels, gint64 classes, gint64 *first)
     indices[next[lb_tensor_i32 (labels)[i]]++] = (guint32)i;
   return indices;
 }
+
+gint64
+lb_labels_smallest_class (LbTensor *labels, gint64 classes)
+{
+  g_autofree gint64 *count = g_new0 (gint64, classes);
+  gint64 least = lb_tensor_size (labels);
+
+  for (gint64 i = 0; i < lb_tensor_size (labels); i++)
+    count[lb_tensor_i32 (labels)[i]]++;
+  for (gint64 k = 0; k < classes; k++)
+    least = MIN (least, count[k]);
+  return least;
+}

@@ -35,6 +35,9 @@ gboolean lb_labels_check (const char *whose, LbTensor *labels, gint64 classes, G
 LbTensor *lb_labels_from (const char *place, const char *what, LbTensor *stored, gint64 n, gint64 classes,
                           GError **error);
 
+/* Images of the class that has fewest. @labels, i32 [n], checked. */
+gint64 lb_labels_smallest_class (LbTensor *labels, gint64 classes);
+
 /* The images of each class: indices sorted by class, within a class in order; those of class k lie from first[k] up to
  * first[k + 1]. @labels, i32 [n], checked; @first is filled, @classes + 1 long. Free the indices with g_free(). */
 guint32 *lb_images_by_class (LbTensor *labels, gint64 classes, gint64 *first);

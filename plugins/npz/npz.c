@@ -256,19 +256,6 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
   return g_steal_pointer (&packet);
 }
 
-/* Images of the class that has fewest. */
-static gint64
-smallest_class (LbTensor *labels, gint64 classes)
-{
-  g_autofree gint64 *first = g_new (gint64, classes + 1);
-  g_autofree guint32 *by_class = lb_images_by_class (labels, classes, first);
-  gint64 least = lb_tensor_size (labels);
-
-  for (gint64 k = 0; k < classes; k++)
-    least = MIN (least, first[k + 1] - first[k]);
-  return least;
-}
-
 static gboolean
 configure_source (LbConfigure *configure, const Source *self, const char *port, GError **error)
 {
@@ -290,7 +277,8 @@ configure_source (LbConfigure *configure, const Source *self, const char *port, 
     if (!lb_configure_set_dim (configure, symbols[i], lb_tensor_dim (images, i), error))
       return FALSE;
   return lb_configure_set_dim (configure, "classes", classes, error)
-         && lb_configure_set_dim (configure, "least", smallest_class (lb_packet_get (packet, "labels"), classes), error)
+         && lb_configure_set_dim (configure, "least",
+                                  lb_labels_smallest_class (lb_packet_get (packet, "labels"), classes), error)
          && (!augmented
              || lb_configure_set_dim (configure, "v", lb_tensor_dim (lb_packet_get (packet, "windows"), 0), error));
 }

@@ -45,7 +45,7 @@ static const LbProperty properties[] = {
 };
 
 static const LbPort outputs[] = {
-  { "samples", "samples", "n c h w classes", 0, "The images and labels" },
+  { "samples", "samples", "n c h w classes least", 0, "The images and labels" },
   LB_PORTS_END,
 };
 
@@ -358,8 +358,13 @@ tensors_configure (LbConfigure *configure, gpointer data, GError **error)
   for (guint i = 0; i < 4; i++)
     if (!lb_configure_set_dim (configure, symbols[i], lb_tensor_dim (images, i), error))
       return FALSE;
-  lb_configure_cost (configure, 0, (double)loaded.file_bytes);
-  return lb_configure_set_dim (configure, "classes", loaded.classes, error);
+  lb_configure_set_output_packets (configure, "samples", 1);
+  /* A file's members and its tensors are there at once, and the images among them are carried. */
+  lb_configure_cost (configure, 0, (double)(2 * loaded.file_bytes));
+  return lb_configure_set_dim (configure, "classes", loaded.classes, error)
+         && lb_configure_set_dim (configure, "least",
+                                  lb_labels_smallest_class (lb_packet_get (loaded.packet, "labels"), loaded.classes),
+                                  error);
 }
 
 static gboolean
