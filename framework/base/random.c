@@ -9,35 +9,16 @@
 #include <math.h>
 #include <string.h>
 
-/* The upper half of the Philox counter, which tells apart what a key is used for. Drawing uses 0. */
-enum { DRAW = 0, DERIVE = 1, INDEX = 2 };
+#include "base/philox.h"
 
-#define ROUNDS       10
-#define MULTIPLIER_0 0xD2511F53u
-#define MULTIPLIER_1 0xCD9E8D57u
-#define WEYL_0       0x9E3779B9u
-#define WEYL_1       0xBB67AE85u
+/* The upper half of the Philox counter, which tells apart what a key is used for. Drawing uses 0; dropout masks
+ * (graph/kernels/dropout.c) use numbers that end in 3. */
+enum { DRAW = 0, DERIVE = 1, INDEX = 2 };
 
 void
 lb_philox (LbKey key, guint64 counter_low, guint64 counter_high, guint32 out[4])
 {
-  guint32 key_0 = (guint32)key.word, key_1 = (guint32)(key.word >> 32);
-  guint32 x0 = (guint32)counter_low, x1 = (guint32)(counter_low >> 32);
-  guint32 x2 = (guint32)counter_high, x3 = (guint32)(counter_high >> 32);
-
-  for (int round = 0; round < ROUNDS; round++) {
-    guint64 product_0 = (guint64)MULTIPLIER_0 * x0, product_1 = (guint64)MULTIPLIER_1 * x2;
-    x0 = (guint32)(product_1 >> 32) ^ x1 ^ key_0;
-    x1 = (guint32)product_1;
-    x2 = (guint32)(product_0 >> 32) ^ x3 ^ key_1;
-    x3 = (guint32)product_0;
-    key_0 += WEYL_0;
-    key_1 += WEYL_1;
-  }
-  out[0] = x0;
-  out[1] = x1;
-  out[2] = x2;
-  out[3] = x3;
+  lb_philox_blocks (key.word, counter_low, counter_high, 1, &out[0], &out[1], &out[2], &out[3]);
 }
 
 static LbKey

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/random.h"
 #include "tensor/tensor.h"
 
 G_BEGIN_DECLS
@@ -69,12 +70,27 @@ LbNode *lb_exp_at (const char *here, LbNode *a);
 LbNode *lb_log_at (const char *here, LbNode *a);
 LbNode *lb_sqrt_at (const char *here, LbNode *a);
 LbNode *lb_tanh_at (const char *here, LbNode *a);
+LbNode *lb_erf_at (const char *here, LbNode *a); /* the error function */
 LbNode *lb_relu_at (const char *here, LbNode *a);
 #define lb_exp(a)  lb_exp_at (LB_HERE, a)
 #define lb_log(a)  lb_log_at (LB_HERE, a)
 #define lb_sqrt(a) lb_sqrt_at (LB_HERE, a)
 #define lb_tanh(a) lb_tanh_at (LB_HERE, a)
+#define lb_erf(a)  lb_erf_at (LB_HERE, a)
 #define lb_relu(a) lb_relu_at (LB_HERE, a)
+
+/* 1 / (1 + exp (-a)) */
+LbNode *lb_sigmoid_at (const char *here, LbNode *a);
+#define lb_sigmoid(a) lb_sigmoid_at (LB_HERE, a)
+
+/* a where a > 0, else slope * a; the derivative at 0 is @slope. */
+LbNode *lb_leaky_relu_at (const char *here, LbNode *a, double slope);
+#define lb_leaky_relu(a, slope) lb_leaky_relu_at (LB_HERE, a, slope)
+
+/* a Phi (a), Phi being the normal distribution's function: a / 2 (1 + erf (a / sqrt (2))) (Hendrycks, Gimpel, arXiv
+ * 1606.08415, the exact form). */
+LbNode *lb_gelu_at (const char *here, LbNode *a);
+#define lb_gelu(a) lb_gelu_at (LB_HERE, a)
 
 /* 0 where a <= 0, else b (so not-a-number goes through). Its gradient flows to b alone; the derivative of relu (x) is
  * gate (x, g). */
@@ -99,11 +115,32 @@ LbNode *lb_broadcast_at (const char *here, LbNode *a, LbShape shape);
 LbNode *lb_sum_at (const char *here, LbNode *a);
 #define lb_sum(a) lb_sum_at (LB_HERE, a)
 
+/* The same elements with axes in another order: axis i of the result is axis order[i] of @a. @order has as many entries
+ * as @a has axes. */
+LbNode *lb_permute_at (const char *here, LbNode *a, const guint *order);
+#define lb_permute(a, ...) lb_permute_at (LB_HERE, a, (const guint[]){ __VA_ARGS__ })
+
+/* @count elements of axis @axis from @first on. */
+LbNode *lb_slice_at (const char *here, LbNode *a, guint axis, gint64 first, gint64 count);
+#define lb_slice(a, axis, first, count) lb_slice_at (LB_HERE, a, axis, first, count)
+
+/* Its adjoint: @before zeros in front of axis @axis and @after behind it. The sum of two padded tensors concatenates
+ * them. */
+LbNode *lb_pad_at (const char *here, LbNode *a, guint axis, gint64 before, gint64 after);
+#define lb_pad(a, axis, before, after) lb_pad_at (LB_HERE, a, axis, before, after)
+
 /* ---- Linear maps ---- */
 
-/* op (a) op (b) for matrices, op transposing where asked. */
+/* op (a) op (b) for matrices, op transposing where asked. An operand of more than two axes is the matrix of its last
+ * axis: the others count rows, in order. So x [n, t, k] times a weight [m, k] transposed is [n, t, m], one linear map
+ * at every place; and @a and @b of the same leading axes, @a transposed, give the sum over all places. A transposed @b
+ * has two axes. */
 LbNode *lb_matmul_at (const char *here, LbNode *a, gboolean transpose_a, LbNode *b, gboolean transpose_b);
 #define lb_matmul(a, ta, b, tb) lb_matmul_at (LB_HERE, a, ta, b, tb)
+
+/* The same for each of many pairs: @a and @b have equal axes in front of their last two. */
+LbNode *lb_batch_matmul_at (const char *here, LbNode *a, gboolean transpose_a, LbNode *b, gboolean transpose_b);
+#define lb_batch_matmul(a, ta, b, tb) lb_batch_matmul_at (LB_HERE, a, ta, b, tb)
 
 /* Cross-correlation, as networks use it: x [n, h, w, in] with weight [out, kh, kw, in], zero padding of @pad on all
  * four sides, gives [n, (h + 2 pad - kh) / stride + 1, (w + 2 pad - kw) / stride + 1, out]. */
@@ -125,6 +162,18 @@ LbNode *lb_avg_pool_at (const char *here, LbNode *x, guint size);
 /* Its adjoint: spreads each element evenly over its window. */
 LbNode *lb_avg_unpool_at (const char *here, LbNode *g, guint size);
 #define lb_avg_unpool(g, size) lb_avg_unpool_at (LB_HERE, g, size)
+
+/* Maximum over windows of size x size, stride = size; [n, h, w, c]. Rows and columns that fill no window are left out.
+ * Of equal elements the first in the window counts, row by row; not-a-number counts as the largest. */
+LbNode *lb_max_pool_at (const char *here, LbNode *x, guint size);
+#define lb_max_pool(x, size) lb_max_pool_at (LB_HERE, x, size)
+
+/* What its derivatives are made of: the elements of @v that stand where @x has its maxima, and the adjoint, which puts
+ * the elements of @g there and 0 elsewhere. No gradient flows to @x. */
+LbNode *lb_max_gather_at (const char *here, LbNode *x, LbNode *v, guint size);
+LbNode *lb_max_scatter_at (const char *here, LbNode *x, LbNode *g, guint size);
+#define lb_max_gather(x, v, size)  lb_max_gather_at (LB_HERE, x, v, size)
+#define lb_max_scatter(x, g, size) lb_max_scatter_at (LB_HERE, x, g, size)
 
 /* Bilinear sampling of x [n, h, w, c] at affinely mapped places: @where is [n, 10], a row (a, b, c, d, e, f, x0, y0,
  * x1, y1) for each image. Output pixel (i, j) of [n, height, width, c] reads at column a j + b i + c and row d j + e i
@@ -156,6 +205,24 @@ lb_norm_relu_pool_at (const char *here, LbNode *x, LbNode *scale, LbNode *offset
 /* log of softmax over the last axis. */
 LbNode *lb_log_softmax_at (const char *here, LbNode *x);
 #define lb_log_softmax(x) lb_log_softmax_at (LB_HERE, x)
+
+/* Softmax over the last axis. */
+LbNode *lb_softmax_at (const char *here, LbNode *x);
+#define lb_softmax(x) lb_softmax_at (LB_HERE, x)
+
+/* ---- Dropout ---- */
+
+/* Elements of a row that tells what is dropped of a sample. */
+#define LB_DROPOUT_KEY 4
+
+/* A mask of @shape [n, ...]: 0 with probability @rate, else 1 / (1 - rate), for each element alone (Srivastava et al.,
+ * JMLR 15, 2014). Row i of @keys [n, LB_DROPOUT_KEY], as lb_dropout_keys() fills it, decides for sample i, whatever
+ * stands beside it in the batch; masks of different @salt are independent. No gradient flows to @keys. */
+LbNode *lb_dropout_mask_at (const char *here, LbNode *keys, LbShape shape, double rate, guint salt);
+#define lb_dropout_mask(keys, shape, rate, salt) lb_dropout_mask_at (LB_HERE, keys, shape, rate, salt)
+
+/* Rows for @n samples, drawn by @key: f32 [n, LB_DROPOUT_KEY]. */
+void lb_dropout_keys (LbKey key, gint64 n, float *rows);
 
 /* ---- Gradients ---- */
 

@@ -24,17 +24,24 @@ typedef enum {
   LB_OP_LOG,
   LB_OP_SQRT,
   LB_OP_TANH,
+  LB_OP_ERF,
   LB_OP_RELU,
   LB_OP_GATE,
   LB_OP_RESHAPE,
   LB_OP_SUM_TO,
   LB_OP_BROADCAST,
+  LB_OP_PERMUTE,
+  LB_OP_SLICE,
+  LB_OP_PAD,
   LB_OP_MATMUL,
+  LB_OP_BATCH_MATMUL,
   LB_OP_CONV2D,
   LB_OP_CONV2D_BY_INPUT,
   LB_OP_CONV2D_BY_WEIGHT,
   LB_OP_AVG_POOL,
   LB_OP_AVG_UNPOOL,
+  LB_OP_MAX_GATHER,
+  LB_OP_MAX_SCATTER,
   LB_OP_BILINEAR,
   LB_OP_BILINEAR_ADJOINT,
   LB_OP_INSTANCE_NORM,
@@ -46,6 +53,8 @@ typedef enum {
   LB_OP_NORM_RELU_POOL_GRADIENT,
   LB_OP_NORM_RELU_POOL_BY_CHANNEL,
   LB_OP_LOG_SOFTMAX,
+  LB_OP_SOFTMAX,
+  LB_OP_DROPOUT_MASK,
   /* What the compiler puts in place of other ops; never built by hand. */
   LB_OP_WINOGRAD_FILTER,
   LB_OP_WINOGRAD_CONV2D,
@@ -57,7 +66,7 @@ typedef enum {
 /* Everything that makes two nodes with the same operands differ. */
 typedef struct {
   double factor, offset; /* affine; constant's value in offset; instance norm's epsilon in factor */
-  gint64 a, b;           /* transposes; stride and pad; pool size; border; flipped */
+  gint64 a, b;           /* transposes; stride and pad; pool size; border; flipped; axis and first; order of axes */
   LbShape shape;         /* of the result, where operands do not tell it */
 } LbAttributes;
 
@@ -117,18 +126,24 @@ typedef struct {
   X (SUB, sub)                                                                                                         \
   X (MUL, mul)                                                                                                         \
   X (DIV, div)                                                                                                         \
-  X (AFFINE, affine) X (EXP, exp) X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (RELU, relu) X (GATE, gate)             \
-      X (RESHAPE, reshape) X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (MATMUL, matmul) X (CONV2D, conv2d)           \
-          X (CONV2D_BY_INPUT, conv2d_by_input) X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool)           \
-              X (AVG_UNPOOL, avg_unpool) X (BILINEAR, bilinear) X (BILINEAR_ADJOINT, bilinear_adjoint)                 \
-                  X (INSTANCE_NORM, instance_norm) X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                  \
-                      X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)              \
-                          X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)              \
-                          X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient)                                         \
-                          X (NORM_RELU_POOL_BY_CHANNEL, norm_relu_pool_by_channel) X (LOG_SOFTMAX, log_softmax)        \
-                          X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)                    \
-                              X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                                               \
-                                  X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)
+  X (AFFINE, affine)                                                                                                   \
+  X (EXP, exp)                                                                                                         \
+  X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape)           \
+      X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (PERMUTE, permute) X (SLICE, slice) X (PAD, pad)                   \
+          X (MATMUL, matmul) X (BATCH_MATMUL, batch_matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)    \
+              X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool)                 \
+                  X (MAX_GATHER, max_gather) X (MAX_SCATTER, max_scatter) X (BILINEAR, bilinear)                       \
+                      X (BILINEAR_ADJOINT, bilinear_adjoint) X (INSTANCE_NORM, instance_norm)                          \
+                          X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                                           \
+                              X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)      \
+                                  X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)      \
+                                      X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient)                             \
+                                          X (NORM_RELU_POOL_BY_CHANNEL, norm_relu_pool_by_channel)                     \
+                                              X (LOG_SOFTMAX, log_softmax) X (SOFTMAX, softmax)                        \
+                                                  X (DROPOUT_MASK, dropout_mask) X (WINOGRAD_FILTER, winograd_filter)  \
+                                                      X (WINOGRAD_CONV2D, winograd_conv2d)                             \
+                                                          X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                   \
+                                                              X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)
 
 #define LB_DECLARE_ROW(code, symbol) extern const LbOp lb_op_##symbol;
 LB_OPS (LB_DECLARE_ROW)

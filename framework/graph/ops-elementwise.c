@@ -1,6 +1,8 @@
 /* Elementwise ops: builders, derivatives and rows. */
 #include "graph/op.h"
 
+#include <math.h>
+
 /* ---- Shapes ---- */
 
 gboolean
@@ -116,6 +118,14 @@ tanh_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradien
   gradients[0] = lb_mul (g, lb_affine (lb_mul (node, node), -1, 1));
 }
 
+/* 2 / sqrt (pi) exp (-x^2) */
+static void
+erf_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  LbNode *x = node->inputs[0];
+  gradients[0] = lb_mul (g, lb_scale (lb_exp (lb_neg (lb_mul (x, x))), 2 / sqrt (G_PI)));
+}
+
 static void
 relu_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
 {
@@ -213,6 +223,11 @@ UNARY (tanh)
   return lb_node_new (here, LB_OP_TANH, &a, 1, NULL);
 }
 
+UNARY (erf)
+{
+  return lb_node_new (here, LB_OP_ERF, &a, 1, NULL);
+}
+
 UNARY (relu)
 {
   return lb_node_new (here, LB_OP_RELU, &a, 1, NULL);
@@ -245,4 +260,26 @@ LbNode *
 lb_gate_at (const char *here, LbNode *a, LbNode *b)
 {
   return lb_node_new (here, LB_OP_GATE, (LbNode *[]){ a, b }, 2, NULL);
+}
+
+/* ---- What is made of others ---- */
+
+LbNode *
+lb_sigmoid_at (const char *here, LbNode *a)
+{
+  return lb_affine_at (here, lb_tanh_at (here, lb_affine_at (here, a, 0.5, 0)), 0.5, 0.5);
+}
+
+LbNode *
+lb_leaky_relu_at (const char *here, LbNode *a, double slope)
+{
+  LbNode *positive = lb_affine_at (here, lb_relu_at (here, a), 1 - slope, 0);
+  return lb_add_at (here, lb_affine_at (here, a, slope, 0), positive);
+}
+
+LbNode *
+lb_gelu_at (const char *here, LbNode *a)
+{
+  LbNode *erf = lb_erf_at (here, lb_affine_at (here, a, G_SQRT2 / 2, 0));
+  return lb_mul_at (here, a, lb_affine_at (here, erf, 0.5, 0.5));
 }

@@ -5,15 +5,28 @@
 
 /* ---- Matrix product: attributes a, b tell which operands are transposed ---- */
 
+/* All axes but the last count rows. */
+static gint64
+matrix_rows (LbShape shape)
+{
+  gint64 rows = 1;
+  for (guint i = 0; i + 1 < shape.rank; i++)
+    rows *= shape.dim[i];
+  return rows;
+}
+
 static gboolean
 matmul_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
 {
   LbShape a = inputs[0]->shape, b = inputs[1]->shape;
-  if (a.rank != 2 || b.rank != 2)
+  if (a.rank < 2 || b.rank < 2 || (attributes->b && b.rank > 2))
     return FALSE;
-  gint64 m = a.dim[attributes->a ? 1 : 0], inner_a = a.dim[attributes->a ? 0 : 1];
-  gint64 n = b.dim[attributes->b ? 0 : 1], inner_b = b.dim[attributes->b ? 1 : 0];
-  *shape = LB_SHAPE (m, n);
+  gint64 inner_a = attributes->a ? matrix_rows (a) : a.dim[a.rank - 1];
+  gint64 inner_b = attributes->b ? b.dim[b.rank - 1] : matrix_rows (b);
+  *shape = a;
+  if (attributes->a)
+    *shape = LB_SHAPE (a.dim[a.rank - 1], 0);
+  shape->dim[shape->rank - 1] = b.dim[attributes->b ? 0 : b.rank - 1];
   return inner_a == inner_b;
 }
 
@@ -47,7 +60,7 @@ static double
 matmul_flops (const LbNode *node)
 {
   LbShape a = node->inputs[0]->shape;
-  return 2.0 * (double)lb_shape_size (node->shape) * (double)a.dim[node->attributes.a ? 0 : 1];
+  return 2.0 * (double)lb_shape_size (node->shape) * (double)(node->attributes.a ? matrix_rows (a) : a.dim[a.rank - 1]);
 }
 
 const LbOp lb_op_matmul = { .name = "matmul",

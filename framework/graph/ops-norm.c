@@ -1,4 +1,4 @@
-/* Instance norm with its first and second derivative as ops of their own, and the log of softmax.
+/* Instance norm with its first and second derivative as ops of their own, softmax and its logarithm.
  *
  * For each image and channel, over m pixels: mean mu, r = 1 / sqrt (variance + epsilon), xhat = (x - mu) r. The
  * Jacobian of xhat is symmetric, J = r (I - 1 1' / m - xhat xhat' / m), so instance-norm-gradient (x, g) = J g is its
@@ -179,4 +179,28 @@ LbNode *
 lb_log_softmax_at (const char *here, LbNode *x)
 {
   return lb_node_new (here, LB_OP_LOG_SOFTMAX, &x, 1, NULL);
+}
+
+/* ---- Softmax over the last axis ---- */
+
+/* y (g - sum y g) */
+static void
+softmax_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  LbShape row = node->shape;
+  row.dim[row.rank - 1] = 1;
+  gradients[0] = lb_mul (node, lb_sub (g, lb_sum_to (lb_mul (g, node), row)));
+}
+
+const LbOp lb_op_softmax = { .name = "softmax",
+                             .n_inputs = 1,
+                             .shape = log_softmax_shape,
+                             .gradient = softmax_gradient,
+                             .shard = log_softmax_shard,
+                             .flops = log_softmax_flops };
+
+LbNode *
+lb_softmax_at (const char *here, LbNode *x)
+{
+  return lb_node_new (here, LB_OP_SOFTMAX, &x, 1, NULL);
 }

@@ -1,4 +1,4 @@
-/* Ops that move or add up elements without arithmetic of their own: reshape, sum, broadcast. */
+/* Ops that move or add up elements without arithmetic of their own: reshape, sum, broadcast, permute, slice, pad. */
 #include "graph/op.h"
 
 /* ---- Reshape ---- */
@@ -133,4 +133,126 @@ lb_sum_at (const char *here, LbNode *a)
   for (guint i = 0; i < ones.rank; i++)
     ones.dim[i] = 1;
   return lb_reshape_at (here, lb_sum_to_at (here, a, ones), LB_SCALAR);
+}
+
+/* ---- Permute: attribute a holds the order, four bits for each axis, the first in the lowest ---- */
+
+static gboolean
+permute_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
+{
+  LbShape x = inputs[0]->shape;
+  guint seen = 0;
+  *shape = x;
+  for (guint i = 0; i < x.rank; i++) {
+    guint from = attributes->a >> 4 * i & 15;
+    if (from >= x.rank)
+      return FALSE;
+    shape->dim[i] = x.dim[from];
+    seen |= 1u << from;
+  }
+  return x.rank > 0 && seen + 1 == 1u << x.rank;
+}
+
+static void
+permute_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  guint back[LB_MAX_RANK] = { 0 };
+  for (guint i = 0; i < node->shape.rank; i++)
+    back[node->attributes.a >> 4 * i & 15] = i;
+  gradients[0] = lb_permute_at (LB_HERE, g, back);
+}
+
+static LbShard
+permute_shard (const LbNode *node, gint64 samples, gboolean *cut)
+{
+  return (node->attributes.a & 15) == 0 ? LB_SHARD_EACH : LB_SHARD_NO;
+}
+
+const LbOp lb_op_permute = {
+  .name = "permute", .n_inputs = 1, .shape = permute_shape, .gradient = permute_gradient, .shard = permute_shard
+};
+
+LbNode *
+lb_permute_at (const char *here, LbNode *a, const guint *order)
+{
+  LbAttributes attributes = { 0 };
+  for (guint i = 0; i < a->shape.rank; i++)
+    attributes.a |= (gint64)MIN (order[i], 15) << 4 * i;
+  return lb_node_new (here, LB_OP_PERMUTE, &a, 1, &attributes);
+}
+
+/* ---- Slice and pad, adjoints of each other: attributes a = axis, b = where the smaller one begins in the larger ----
+ */
+
+/* Whether @small lies in @large, different on the axis alone. */
+static gboolean
+lies_in (LbShape small, LbShape large, const LbAttributes *attributes)
+{
+  gint64 axis = attributes->a;
+  if (small.rank != large.rank || axis >= small.rank || attributes->b < 0 || small.dim[axis] < 0
+      || attributes->b + small.dim[axis] > large.dim[axis])
+    return FALSE;
+  for (guint i = 0; i < small.rank; i++)
+    if (i != axis && small.dim[i] != large.dim[i])
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+slice_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
+{
+  *shape = attributes->shape;
+  return lies_in (attributes->shape, inputs[0]->shape, attributes);
+}
+
+static gboolean
+pad_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
+{
+  *shape = attributes->shape;
+  return lies_in (inputs[0]->shape, attributes->shape, attributes);
+}
+
+static void
+slice_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  gint64 axis = node->attributes.a, first = node->attributes.b;
+  gint64 behind = node->inputs[0]->shape.dim[axis] - first - node->shape.dim[axis];
+  gradients[0] = lb_pad (g, (guint)axis, first, behind);
+}
+
+static void
+pad_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
+{
+  gint64 axis = node->attributes.a;
+  gradients[0] = lb_slice (g, (guint)axis, node->attributes.b, node->inputs[0]->shape.dim[axis]);
+}
+
+static LbShard
+slice_shard (const LbNode *node, gint64 samples, gboolean *cut)
+{
+  return node->attributes.a > 0 ? LB_SHARD_EACH : LB_SHARD_NO;
+}
+
+const LbOp lb_op_slice
+    = { .name = "slice", .n_inputs = 1, .shape = slice_shape, .gradient = slice_gradient, .shard = slice_shard };
+
+const LbOp lb_op_pad
+    = { .name = "pad", .n_inputs = 1, .shape = pad_shape, .gradient = pad_gradient, .shard = slice_shard };
+
+LbNode *
+lb_slice_at (const char *here, LbNode *a, guint axis, gint64 first, gint64 count)
+{
+  LbAttributes attributes = { .a = axis, .b = first, .shape = a->shape };
+  if (axis < a->shape.rank)
+    attributes.shape.dim[axis] = count;
+  return lb_node_new (here, LB_OP_SLICE, &a, 1, &attributes);
+}
+
+LbNode *
+lb_pad_at (const char *here, LbNode *a, guint axis, gint64 before, gint64 after)
+{
+  LbAttributes attributes = { .a = axis, .b = before, .shape = a->shape };
+  if (axis < a->shape.rank)
+    attributes.shape.dim[axis] += before + after;
+  return lb_node_new (here, LB_OP_PAD, &a, 1, &attributes);
 }

@@ -19,6 +19,10 @@ BUILD (build_exp, lb_exp (x[0]))
 BUILD (build_log, lb_log (x[0]))
 BUILD (build_sqrt, lb_sqrt (x[0]))
 BUILD (build_tanh, lb_tanh (x[0]))
+BUILD (build_erf, lb_erf (x[0]))
+BUILD (build_sigmoid, lb_sigmoid (x[0]))
+BUILD (build_leaky_relu, lb_mul (lb_leaky_relu (x[0], 0.1), x[0]))
+BUILD (build_gelu, lb_gelu (x[0]))
 BUILD (build_relu, lb_mul (lb_relu (x[0]), x[0]))
 BUILD (build_gate, lb_mul (lb_gate (x[0], x[1]), x[1]))
 BUILD (build_reshape, lb_reshape (lb_mul (x[0], x[0]), LB_SHAPE (2, 6)))
@@ -28,10 +32,26 @@ BUILD (build_sum_middle, lb_sum_to (lb_mul (x[0], x[0]), LB_SHAPE (2, 1, 1, 3)))
 BUILD (build_sum_all, lb_sum (lb_mul (x[0], x[0])))
 BUILD (build_broadcast, lb_broadcast (lb_mul (x[0], x[0]), LB_SHAPE (3, 4, 2)))
 BUILD (build_broadcast_last, lb_broadcast (lb_mul (x[0], x[0]), LB_SHAPE (3, 5)))
+BUILD (build_permute, lb_permute (lb_mul (x[0], x[0]), 0, 3, 1, 2))
+BUILD (build_permute_first, lb_permute (lb_mul (x[0], x[0]), 2, 1, 0))
+BUILD (build_slice, lb_slice (lb_mul (x[0], x[0]), 1, 1, 2))
+BUILD (build_slice_first, lb_slice (lb_mul (x[0], x[0]), 0, 2, 1))
+BUILD (build_pad, lb_pad (lb_mul (x[0], x[0]), 2, 1, 2))
+BUILD (build_pad_first, lb_pad (lb_mul (x[0], x[0]), 0, 1, 0))
 BUILD (build_matmul, lb_matmul (x[0], FALSE, x[1], FALSE))
 BUILD (build_matmul_t, lb_matmul (x[0], FALSE, x[1], TRUE))
 BUILD (build_t_matmul, lb_matmul (x[0], TRUE, x[1], FALSE))
 BUILD (build_t_matmul_t, lb_matmul (x[0], TRUE, x[1], TRUE))
+BUILD (build_batch_matmul, lb_batch_matmul (x[0], FALSE, x[1], FALSE))
+BUILD (build_batch_matmul_t, lb_batch_matmul (x[0], FALSE, x[1], TRUE))
+BUILD (build_t_batch_matmul, lb_batch_matmul (x[0], TRUE, x[1], FALSE))
+BUILD (build_t_batch_matmul_t, lb_batch_matmul (x[0], TRUE, x[1], TRUE))
+BUILD (build_max_pool, lb_max_pool (lb_mul (x[0], x[0]), 2))
+BUILD (build_max_pool_three, lb_max_pool (lb_mul (x[0], x[0]), 3))
+BUILD (build_max_gather, lb_max_gather (x[0], lb_mul (x[1], x[1]), 2))
+BUILD (build_max_scatter, lb_max_scatter (x[0], lb_mul (x[1], x[1]), 2))
+BUILD (build_conv_point, lb_conv2d (x[0], x[1], 2, 0))
+BUILD (build_conv_patches, lb_conv2d (x[0], x[1], 4, 0))
 BUILD (build_conv, lb_conv2d (x[0], x[1], 1, 1))
 BUILD (build_conv_wide_pad, lb_conv2d (x[0], x[1], 1, 3))
 BUILD (build_conv_stride, lb_conv2d (x[0], x[1], 2, 1))
@@ -45,6 +65,8 @@ BUILD (build_bilinear_clamp, lb_bilinear (lb_mul (x[0], x[0]), x[1], 4, 3, LB_BO
 BUILD (build_bilinear_zero, lb_bilinear (lb_mul (x[0], x[0]), x[1], 4, 3, LB_BORDER_ZERO))
 BUILD (build_bilinear_adjoint, lb_bilinear_adjoint (lb_mul (x[0], x[0]), x[1], 5, 4, LB_BORDER_ZERO))
 BUILD (build_norm, lb_instance_norm (x[0], 1e-3))
+BUILD (build_softmax, lb_softmax (x[0]))
+BUILD (build_dropout, lb_mul (lb_dropout_mask (x[1], LB_SHAPE (2, 3, 4), 0.3, 5), lb_mul (x[0], x[0])))
 BUILD (build_log_softmax, lb_log_softmax (x[0]))
 
 static LbNode *
@@ -105,6 +127,10 @@ const Example examples[] = {
   { LB_OP_LOG, "plain", build_log, 1, { S (5) }, { 0 }, 0.5, 2 },
   { LB_OP_SQRT, "plain", build_sqrt, 1, { S (5) }, { 0 }, 0.5, 2 },
   { LB_OP_TANH, "plain", build_tanh, 1, { S (5) }, { 0 }, -1, 1 },
+  { LB_OP_ERF, "plain", build_erf, 1, { S (5) }, { 0 }, -1, 1 },
+  { LB_OP_TANH, "sigmoid", build_sigmoid, 1, { S (4, 5) }, { 0 }, -1, 1 },
+  { LB_OP_RELU, "leaky", build_leaky_relu, 1, { S (4, 5) }, { 0 }, -1, 1 },
+  { LB_OP_ERF, "gelu", build_gelu, 1, { S (4, 5) }, { 0 }, -2, 2 },
   { LB_OP_RELU, "squared", build_relu, 1, { S (4, 5) }, { 0 }, -1, 1 },
   { LB_OP_GATE, "squared", build_gate, 2, { S (4, 5), S (4, 5) }, { 0 }, -1, 1 },
   { LB_OP_RESHAPE, "squared", build_reshape, 1, { S (4, 3) }, { 0 }, -1, 1 },
@@ -115,6 +141,18 @@ const Example examples[] = {
   { LB_OP_SUM_TO, "all", build_sum_all, 1, { S (3, 4) }, { 0 }, -1, 1 },
   { LB_OP_BROADCAST, "middle", build_broadcast, 1, { S (3, 1, 2) }, { 0 }, -1, 1 },
   { LB_OP_BROADCAST, "last", build_broadcast_last, 1, { S (3, 1) }, { 0 }, -1, 1 },
+  { LB_OP_PERMUTE, "channels", build_permute, 1, { S (2, 3, 2, 4) }, { 0 }, -1, 1 },
+  { LB_OP_PERMUTE, "samples", build_permute_first, 1, { S (2, 3, 4) }, { 0 }, -1, 1 },
+  { LB_OP_SLICE, "middle", build_slice, 1, { S (2, 4, 3) }, { 0 }, -1, 1 },
+  { LB_OP_SLICE, "samples", build_slice_first, 1, { S (4, 3) }, { 0 }, -1, 1 },
+  { LB_OP_PAD, "last", build_pad, 1, { S (2, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_PAD, "samples", build_pad_first, 1, { S (2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_MATMUL, "places", build_matmul_t, 2, { S (3, 2, 4), S (5, 4) }, { 0 }, -1, 1 },
+  { LB_OP_MATMUL, "places-by-weight", build_t_matmul, 2, { S (3, 2, 4), S (3, 2, 5) }, { 0 }, -1, 1 },
+  { LB_OP_BATCH_MATMUL, "nn", build_batch_matmul, 2, { S (2, 3, 4), S (2, 4, 2) }, { 0 }, -1, 1 },
+  { LB_OP_BATCH_MATMUL, "nt", build_batch_matmul_t, 2, { S (2, 2, 3, 4), S (2, 2, 2, 4) }, { 0 }, -1, 1 },
+  { LB_OP_BATCH_MATMUL, "tn", build_t_batch_matmul, 2, { S (2, 4, 3), S (2, 4, 2) }, { 0 }, -1, 1 },
+  { LB_OP_BATCH_MATMUL, "tt", build_t_batch_matmul_t, 2, { S (2, 4, 3), S (2, 2, 4) }, { 0 }, -1, 1 },
   { LB_OP_MATMUL, "nn", build_matmul, 2, { S (3, 4), S (4, 2) }, { 0 }, -1, 1 },
   { LB_OP_MATMUL, "nt", build_matmul_t, 2, { S (3, 4), S (2, 4) }, { 0 }, -1, 1 },
   { LB_OP_MATMUL, "tn", build_t_matmul, 2, { S (4, 3), S (4, 2) }, { 0 }, -1, 1 },
@@ -122,12 +160,18 @@ const Example examples[] = {
   { LB_OP_CONV2D, "same", build_conv, 2, { S (2, 5, 4, 2), S (3, 3, 3, 2) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D, "wide-pad", build_conv_wide_pad, 2, { S (2, 2, 3, 1), S (8, 3, 3, 1) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D, "stride", build_conv_stride, 2, { S (2, 5, 5, 2), S (3, 3, 3, 2) }, { 0 }, -1, 1 },
+  { LB_OP_CONV2D, "point-stride", build_conv_point, 2, { S (2, 4, 5, 2), S (3, 1, 1, 2) }, { 0 }, -1, 1 },
+  { LB_OP_CONV2D, "patches", build_conv_patches, 2, { S (2, 8, 4, 1), S (3, 4, 4, 1) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D_BY_INPUT, "same", build_by_input, 2, { S (2, 5, 4, 3), S (3, 3, 3, 2) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D_BY_INPUT, "stride", build_by_input_stride, 2, { S (2, 3, 3, 3), S (3, 3, 3, 2) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D_BY_WEIGHT, "same", build_by_weight, 2, { S (2, 5, 4, 2), S (2, 5, 4, 3) }, { 0 }, -1, 1 },
   { LB_OP_CONV2D_BY_WEIGHT, "stride", build_by_weight_stride, 2, { S (2, 5, 5, 2), S (2, 3, 3, 3) }, { 0 }, -1, 1 },
   { LB_OP_AVG_POOL, "squared", build_pool, 1, { S (2, 4, 2, 3) }, { 0 }, -1, 1 },
   { LB_OP_AVG_UNPOOL, "squared", build_unpool, 1, { S (2, 1, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_MAX_GATHER, "pool", build_max_pool, 1, { S (2, 4, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_MAX_GATHER, "pool-of-three-with-a-rest", build_max_pool_three, 1, { S (2, 4, 7, 2) }, { 0 }, -1, 1 },
+  { LB_OP_MAX_GATHER, "others", build_max_gather, 2, { S (2, 2, 4, 3), S (2, 2, 4, 3) }, { 1, 0 }, -1, 1 },
+  { LB_OP_MAX_SCATTER, "others", build_max_scatter, 2, { S (2, 2, 5, 3), S (2, 1, 2, 3) }, { 1, 0 }, -1, 1 },
   { LB_OP_BILINEAR, "clamp", build_bilinear_clamp, 2, { S (2, 5, 4, 2), S (2, 10) }, { 0, 1 }, -1, 1 },
   { LB_OP_BILINEAR, "zero", build_bilinear_zero, 2, { S (2, 5, 4, 2), S (2, 10) }, { 0, 1 }, -1, 1 },
   { LB_OP_BILINEAR_ADJOINT, "zero", build_bilinear_adjoint, 2, { S (2, 4, 3, 2), S (2, 10) }, { 0, 1 }, -1, 1 },
@@ -161,6 +205,8 @@ const Example examples[] = {
     { 0 }, -1, 1 },
   { LB_OP_NORM_RELU_POOL_BY_CHANNEL, "offset", build_block_by_offset, 4,
     { S (2, 3, 6, 3), S (3), S (3), S (2, 1, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_SOFTMAX, "plain", build_softmax, 1, { S (3, 2, 4) }, { 0 }, -1, 1 },
+  { LB_OP_DROPOUT_MASK, "masked", build_dropout, 2, { S (2, 3, 4), S (2, 4) }, { 0, 1 }, -1, 1 },
   { LB_OP_LOG_SOFTMAX, "plain", build_log_softmax, 1, { S (3, 4) }, { 0 }, -1, 1 },
 };
 const guint n_examples = G_N_ELEMENTS (examples);
@@ -176,6 +222,15 @@ fill_places (double *rows, gint64 n)
       rows[10 * i + k] = i % 2 == 0 ? first[k] : second[k];
 }
 
+static void
+fill_keys (double *rows, gint64 n)
+{
+  g_autofree float *keys = g_new (float, LB_DROPOUT_KEY *n);
+  lb_dropout_keys (lb_key (1), n, keys);
+  for (gint64 i = 0; i < LB_DROPOUT_KEY * n; i++)
+    rows[i] = (double)keys[i];
+}
+
 LbTensor *
 example_values (const Example *example, guint index, LbDType dtype)
 {
@@ -187,8 +242,10 @@ example_values (const Example *example, guint index, LbDType dtype)
     do
       values[i] = example->low + (example->high - example->low) * lb_random_uniform (&random);
     while (values[i] > -0.05 && values[i] < 0.05);
-  if (example->fixed[index])
+  if (example->fixed[index] && (example->op == LB_OP_BILINEAR || example->op == LB_OP_BILINEAR_ADJOINT))
     fill_places (values, n / 10);
+  if (example->fixed[index] && example->op == LB_OP_DROPOUT_MASK)
+    fill_keys (values, n / LB_DROPOUT_KEY);
   for (gint64 i = 0; i < n; i++)
     if (dtype == LB_F64)
       lb_tensor_f64 (tensor)[i] = values[i];

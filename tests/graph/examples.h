@@ -17,5 +17,5 @@ extern const Example examples[];
 extern const guint n_examples;
 
 /* Values for operand @index of @example: uniform in [low, high), away from 0 by at least 0.05, or sampling places for
- * bilinear. f64. */
+ * bilinear, or keys for dropout. f64. */
 LbTensor *example_values (const Example *example, guint index, LbDType dtype);

@@ -143,6 +143,7 @@ UNARY (relu, x < 0 ? 0 : x)
 FUNCTION (exp)
 FUNCTION (log)
 FUNCTION (tanh)
+FUNCTION (erf)
 
 void
 KERNEL (affine) (const LbCall *call)
@@ -179,5 +180,24 @@ KERNEL (log_softmax) (const LbCall *call)
     real shift = top + log_one (sum_row (out, n));
     for (gint64 i = 0; i < n; i++)
       out[i] = x[i] - shift;
+  }
+}
+
+void
+KERNEL (softmax) (const LbCall *call)
+{
+  const real *x = call->inputs[0];
+  real *out = call->output;
+  gint64 n = call->output_shape.dim[call->output_shape.rank - 1], rows = lb_shape_size (call->output_shape) / n;
+  for (gint64 r = 0; r < rows; r++, x += n, out += n) {
+    real top = x[0];
+    for (gint64 i = 1; i < n; i++)
+      top = x[i] > top ? x[i] : top;
+    for (gint64 i = 0; i < n; i++)
+      out[i] = x[i] - top;
+    map_function (vec_exp, n, out, out);
+    real factor = 1 / sum_row (out, n);
+    for (gint64 i = 0; i < n; i++)
+      out[i] *= factor;
   }
 }

@@ -5,10 +5,23 @@ void
 KERNEL (matmul) (const LbCall *call)
 {
   gboolean ta = call->node->attributes.a != 0, tb = call->node->attributes.b != 0;
-  const LbShape *a = &call->input_shapes[0], *b = &call->input_shapes[1];
-  gint64 m = call->output_shape.dim[0], n = call->output_shape.dim[1], k = a->dim[ta ? 0 : 1];
-  LB_GEMM (ta, tb, m, n, k, call->inputs[0], a->dim[1], call->inputs[1], b->dim[1], call->accumulate ? 1 : 0,
-           call->output, n);
+  const LbShape *a = &call->input_shapes[0], *b = &call->input_shapes[1], *out = &call->output_shape;
+  gint64 row_a = a->dim[a->rank - 1], row_b = b->dim[b->rank - 1], n = out->dim[out->rank - 1];
+  gint64 m = lb_shape_size (*out) / MAX (n, 1), k = ta ? lb_shape_size (*a) / MAX (row_a, 1) : row_a;
+  LB_GEMM (ta, tb, m, n, k, call->inputs[0], row_a, call->inputs[1], row_b, call->accumulate ? 1 : 0, call->output, n);
+}
+
+void
+KERNEL (batch_matmul) (const LbCall *call)
+{
+  gboolean ta = call->node->attributes.a != 0, tb = call->node->attributes.b != 0;
+  guint rank = call->output_shape.rank;
+  const gint64 *a = call->input_shapes[0].dim + rank - 2, *b = call->input_shapes[1].dim + rank - 2;
+  gint64 m = call->output_shape.dim[rank - 2], n = call->output_shape.dim[rank - 1], k = a[ta ? 0 : 1];
+  gint64 pairs = lb_shape_size (call->output_shape) / MAX (m * n, 1);
+  for (gint64 i = 0; i < pairs; i++)
+    LB_GEMM (ta, tb, m, n, k, (const real *)call->inputs[0] + i * m * k, a[1],
+             (const real *)call->inputs[1] + i * k * n, b[1], 0, (real *)call->output + i * m * n, n);
 }
 
 /* The common size 2, which the compiler can turn into vectors. */
