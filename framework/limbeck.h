@@ -10,6 +10,7 @@
 #include "base/unpack.h"
 #include "graph/graph.h"
 #include "graph/program.h"
+#include "nn/architecture.h"
 #include "nn/augment.h"
 #include "nn/images.h"
 #include "nn/learner.h"

@@ -21,10 +21,12 @@ typedef struct {
   LbProgram *program;
   LbNode **parameters, **moments[MOMENTS]; /* inputs; NULL where the optimiser has none */
   LbNode *rate, *corrections[MOMENTS], *images, *targets, *view_images, *where, *view_targets;
+  LbNode *keys, *view_keys; /* of dropout; NULL without */
   LbAugmenter *augmenter, *view_augmenter;
   LbNode *loss;
   /* What is bound to the inputs of a batch; NULL until the first start. */
   LbTensor *image_values, *target_values, *view_values, *where_values, *view_target_values;
+  LbTensor *key_values, *view_key_values;
 } Step;
 
 struct _LbLearner {
@@ -61,23 +63,23 @@ adam_of (const LbLearnerSettings *settings)
                    settings->optimiser == LB_OPTIMISER_ADAMW };
 }
 
-/* The new parameters, then the new moments, @n of each, into @outputs. */
+/* The new parameters into @outputs, the new moments, @n of each, into @moments. */
 static void
 build_update (Step *step, LbGraph *graph, const LbLearnerSettings *settings, LbNode *const *gradients, guint n,
-              LbNode **outputs)
+              LbNode **outputs, LbNode **moments)
 {
   LbAdam adam = adam_of (settings);
 
   step->rate = lb_input (graph, "rate", LB_SCALAR);
   if (settings->optimiser == LB_OPTIMISER_SGD) {
     lb_sgd_step (step->parameters, gradients, step->moments[0], n, step->rate, settings->momentum,
-                 settings->weight_decay, outputs, outputs + n);
+                 settings->weight_decay, outputs, moments);
     return;
   }
   step->corrections[0] = lb_input (graph, "correction 1", LB_SCALAR);
   step->corrections[1] = lb_input (graph, "correction 2", LB_SCALAR);
   lb_adam_step (&adam, step->parameters, gradients, step->moments[0], step->moments[1], n, step->rate,
-                step->corrections[0], step->corrections[1], outputs, outputs + n, outputs + 2 * n);
+                step->corrections[0], step->corrections[1], outputs, moments, moments + n);
 }
 
 /* ---- Programs ---- */
@@ -98,23 +100,38 @@ step_free (Step *step)
   g_clear_pointer (&step->view_values, lb_tensor_unref);
   g_clear_pointer (&step->where_values, lb_tensor_unref);
   g_clear_pointer (&step->view_target_values, lb_tensor_unref);
+  g_clear_pointer (&step->key_values, lb_tensor_unref);
+  g_clear_pointer (&step->view_key_values, lb_tensor_unref);
   g_free (step);
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Step, step_free)
 
-/* The loss; appends the inputs of a batch. Views are cut in the program, so no cut image is ever stored. */
+/* An input of dropout keys for @n samples; NULL when the network drops nothing. */
 static LbNode *
-build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearnerSettings *settings)
+key_input (LbGraph *graph, const LbNetwork *network, const char *name, gint64 n)
+{
+  return lb_network_has_dropout (network) ? lb_batch_input (graph, name, LB_SHAPE (n, LB_DROPOUT_KEY)) : NULL;
+}
+
+/* The loss; appends the inputs of a batch. Views are cut in the program, so no cut image is ever stored. What the
+ * network's statistics become goes to @statistics: moved by the images' batch first, then by the views'. */
+static LbNode *
+build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearnerSettings *settings,
+            LbNode **statistics)
 {
   LbImageSize size = lb_network_input (network);
   gint64 classes = lb_network_classes (network), n = step->batch;
+  guint n_tensors = lb_network_n_tensors (network), n_trained = lb_network_n_trained_tensors (network);
+  g_autofree LbNode **moved = g_memdup2 (step->parameters, n_tensors * sizeof (LbNode *));
   LbNode *x, *loss, *dense, *cut;
 
   step->images = lb_batch_input (graph, "images", LB_SHAPE (n, size.height, size.width, size.channels));
   step->targets = lb_batch_input (graph, "targets", LB_SHAPE (n, classes));
   x = lb_augment (step->images, &settings->augmentation, &step->augmenter);
-  loss = lb_cross_entropy (lb_network_apply (network, step->parameters, x), step->targets);
+  step->keys = key_input (graph, network, "dropout keys", n);
+  loss = lb_cross_entropy (lb_network_apply_training (network, step->parameters, x, step->keys, statistics),
+                           step->targets);
   if (!settings->views)
     return loss;
 
@@ -124,7 +141,10 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   step->view_targets = lb_batch_input (graph, "view targets", LB_SHAPE (n, classes));
   cut = lb_bilinear (step->view_images, step->where, size.height, size.width, LB_BORDER_CLAMP);
   cut = lb_augment (cut, &settings->augmentation, &step->view_augmenter);
-  dense = lb_cross_entropy (lb_network_apply (network, step->parameters, cut), step->view_targets);
+  step->view_keys = key_input (graph, network, "view dropout keys", n);
+  memcpy (moved + n_trained, statistics, (n_tensors - n_trained) * sizeof (LbNode *));
+  dense = lb_cross_entropy (lb_network_apply_training (network, moved, cut, step->view_keys, statistics),
+                            step->view_targets);
   return lb_add (loss, lb_scale (dense, settings->dense_weight));
 }
 
@@ -147,20 +167,24 @@ step_new (const LbNetwork *network, gint64 batch, const LbLearnerSettings *setti
 {
   g_autoptr (Step) step = g_new0 (Step, 1);
   g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
-  guint n = lb_network_n_tensors (network), n_updated = n * (1 + n_moments (settings));
+  guint n = lb_network_n_trained_tensors (network), n_all = lb_network_n_tensors (network);
+  guint n_updated = n_all + n * n_moments (settings);
   g_autofree LbNode **gradients = g_new0 (LbNode *, n), **outputs = g_new0 (LbNode *, n_updated + 1);
 
   step->batch = batch;
   build_state (step, graph, network, settings);
-  step->loss = build_loss (step, graph, network, settings);
+  /* Outputs: all tensors of the network, the moments of the trained ones, the loss. */
+  step->loss = build_loss (step, graph, network, settings, outputs + n);
   lb_gradients (step->loss, step->parameters, n, gradients);
-  build_update (step, graph, settings, gradients, n, outputs);
+  build_update (step, graph, settings, gradients, n, outputs, outputs + n_all);
   outputs[n_updated] = step->loss;
   step->program = lb_compile (graph, outputs, n_updated + 1, error);
   if (!step->program)
     return NULL;
-  for (guint i = 0; i < n_updated; i++)
-    lb_program_carry (step->program, outputs[i], i < n ? step->parameters[i] : step->moments[i / n - 1][i % n]);
+  for (guint i = 0; i < n_all; i++)
+    lb_program_carry (step->program, outputs[i], step->parameters[i]);
+  for (guint i = n_all; i < n_updated; i++)
+    lb_program_carry (step->program, outputs[i], step->moments[(i - n_all) / n][(i - n_all) % n]);
   return g_steal_pointer (&step);
 }
 
@@ -223,7 +247,8 @@ step_bytes (const Step *step, guint threads)
   if (!step)
     return 0;
   return lb_program_peak_bytes (step->program, threads) + input_bytes (step->images) + input_bytes (step->targets)
-         + input_bytes (step->view_images) + input_bytes (step->where) + input_bytes (step->view_targets);
+         + input_bytes (step->view_images) + input_bytes (step->where) + input_bytes (step->view_targets)
+         + input_bytes (step->keys) + input_bytes (step->view_keys);
 }
 
 gsize
@@ -269,6 +294,10 @@ step_start (Step *step, LbLearner *learner)
     step->view_target_values = bind_new (step->program, step->view_targets);
     lb_augmenter_bind (step->view_augmenter, step->program);
   }
+  if (step->keys)
+    step->key_values = bind_new (step->program, step->keys);
+  if (step->view_keys)
+    step->view_key_values = bind_new (step->program, step->view_keys);
 }
 
 static void
@@ -363,6 +392,18 @@ step_key (const LbLearner *learner, const char *purpose)
   return lb_key_index (lb_key_derive (learner->key, purpose), (guint64)learner->next);
 }
 
+/* Draws what the step drops. */
+static void
+load_keys (Step *step, const LbLearner *learner)
+{
+  if (step->key_values)
+    lb_dropout_keys (step_key (learner, "dropout"), lb_tensor_dim (step->key_values, 0),
+                     lb_tensor_f32 (step->key_values));
+  if (step->view_key_values)
+    lb_dropout_keys (step_key (learner, "view dropout"), lb_tensor_dim (step->view_key_values, 0),
+                     lb_tensor_f32 (step->view_key_values));
+}
+
 static void
 load_batch (Step *step, const LbLearner *learner)
 {
@@ -375,6 +416,7 @@ load_batch (Step *step, const LbLearner *learner)
     lb_one_hot (lb_tensor_i32 (set->labels) + indices[i], 1, classes,
                 lb_tensor_f32 (step->target_values) + i * classes);
   lb_augmenter_draw (step->augmenter, FALSE, step_key (learner, "augmentation"));
+  load_keys (step, learner);
   if (!learner->settings.views)
     return;
   load_views (step, learner, indices, step_key (learner, "views"));

@@ -1,5 +1,5 @@
-/* A network that learns: compiled steps of an optimiser, for the full batches of an epoch and for the smaller one that
- * may end it.
+/* A network that learns, in its training mode (batch statistics, dropout): compiled steps of an optimiser, for the full
+ * batches of an epoch and for the smaller one that may end it.
  *
  *   lb_learner_start (learner, parameters, 0.01);
  *   while ((epoch = lb_learner_epochs (learner)) < epochs) {
@@ -60,15 +60,16 @@ void lb_learner_free (LbLearner *learner);
 guint lb_learner_epoch_steps (const LbLearner *learner);
 double lb_learner_epoch_flops (const LbLearner *learner);
 
-/* Bytes held while it learns on @threads workers: programs, batches, moments and average; not the parameters, not the set. */
+/* Bytes held while it learns on @threads workers: programs, batches, moments and average; not the parameters, not the
+ * set. */
 gsize lb_learner_peak_bytes (const LbLearner *learner, guint threads);
 
 /* From now on @parameters, f32 [p], are trained, in place, at @rate times the schedule's factor. Moments and counters
  * start from zero, the average from @parameters. */
 void lb_learner_start (LbLearner *learner, LbTensor *parameters, double rate);
 
-/* Begins a pass over @set (of n_images), in an order and with views and augmentation that @key draws. @set is used
- * until the epoch's end. */
+/* Begins a pass over @set (of n_images), in an order and with views, augmentation and dropout that @key draws.
+ * @set is used until the epoch's end. */
 void lb_learner_begin_epoch (LbLearner *learner, const LbLearningSet *set, LbKey key);
 
 /* The next step of the epoch. *loss is that of its batch, before the step. FALSE, and no step, when the epoch is over.

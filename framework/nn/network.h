@@ -1,7 +1,6 @@
-/* Network architectures. An architecture is one short file of graph building, listed in one table (architectures.c).
- *
- * A network is an architecture for one input size and number of classes: a list of parameter tensors and a function
- * from images to class scores. Parameters travel as one flat f32 tensor [p], in the order of the list.
+/* Networks. A network is an architecture (architecture.h) for one input size and number of classes: a list of parameter
+ * tensors and a function from images to class scores. Parameters travel as one flat f32 tensor [p], in the order of the
+ * list.
  */
 #pragma once
 
@@ -16,33 +15,45 @@ typedef struct {
 
 typedef struct _LbNetwork LbNetwork;
 
-/* @architecture is a name of the table ("convnet-d3"). Unknown names and input sizes the architecture cannot take fail
- * with LB_ERROR_PIPELINE, naming what is known or possible. */
+/* @architecture is a name of the table, with options behind it where they differ from the defaults ("convnet-d3",
+ * "convnet-d3:width=64:norm=batch"; `limbeck inspect` lists them). Unknown names and input sizes the architecture
+ * cannot take fail with LB_ERROR_PIPELINE, naming what is known or possible. */
 LbNetwork *lb_network_new (const char *architecture, LbImageSize input, gint64 classes, GError **error);
 void lb_network_free (LbNetwork *network);
 
-/* NULL-terminated list of known architecture names. Static. */
-const char *const *lb_architecture_names (void);
-
+/* In one form, whatever was asked for: options that differ from their defaults, in the order of the table. */
 const char *lb_network_architecture (const LbNetwork *network);
 LbImageSize lb_network_input (const LbNetwork *network);
 gint64 lb_network_classes (const LbNetwork *network);
 
-/* Parameter tensors and, over all of them, parameters. */
+/* Tensors and, over all of them, elements: p. First come the trained ones, the parameters proper; behind them what
+ * training keeps without gradients, such as the running statistics of batch norm (most networks have none). */
 guint lb_network_n_tensors (const LbNetwork *network);
 gint64 lb_network_n_parameters (const LbNetwork *network);
+guint lb_network_n_trained_tensors (const LbNetwork *network);
+gint64 lb_network_n_trained (const LbNetwork *network);
 const char *lb_network_tensor_name (const LbNetwork *network, guint index); /* "1.conv.weight" */
 LbShape lb_network_tensor_shape (const LbNetwork *network, guint index);
 
 /* Fresh parameters, f32 [p], drawn as PyTorch's layers do by default: weights and biases of convolutions and linear
- * layers uniform in +-1/sqrt (fan_in); norm scales 1, offsets 0. New tensor. */
+ * layers uniform in +-1/sqrt (fan_in); norm scales and running variances 1, offsets and means 0. New tensor. */
 LbTensor *lb_network_initialise (const LbNetwork *network, LbKey key);
 
 /* An input node for each parameter tensor, stored in @parameters (lb_network_n_tensors() long). Names get @prefix. */
 void lb_network_inputs (const LbNetwork *network, LbGraph *graph, const char *prefix, LbNode **parameters);
 
-/* Class scores [n, classes] (before softmax) of @images [n, h, w, c]. The graph remembers mistakes. */
+/* Class scores [n, classes] (before softmax) of @images [n, h, w, c], as the network answers when it is asked: running
+ * statistics, no dropout, each image alone. The graph remembers mistakes. */
 LbNode *lb_network_apply (const LbNetwork *network, LbNode *const *parameters, LbNode *images);
+
+/* The same as the network answers while it is trained: statistics of this batch, and dropout as @keys tells (rows of
+ * lb_dropout_keys(), [n, LB_DROPOUT_KEY]; NULL drops nothing). Stores in @statistics, if there are any, what the
+ * tensors from lb_network_n_trained_tensors() on are to become. */
+LbNode *lb_network_apply_training (const LbNetwork *network, LbNode *const *parameters, LbNode *images, LbNode *keys,
+                                   LbNode **statistics);
+
+/* Whether training draws random numbers, and so wants keys. */
+gboolean lb_network_has_dropout (const LbNetwork *network);
 
 /* Binds the pieces of @flat, f32 [p], to the parameter inputs. @flat is shared, not copied: with lb_program_carry() a
  * program trains it in place. */

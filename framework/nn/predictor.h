@@ -1,4 +1,5 @@
-/* What a network says of many images, or of many views of them, batch by batch. */
+/* What a network says of many images, or of many views of them, batch by batch: each image alone, with running
+ * statistics and without dropout. */
 #pragma once
 
 #include "nn/network.h"

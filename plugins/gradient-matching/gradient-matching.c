@@ -90,7 +90,8 @@ matching_distance (LbNode *const *real, LbNode *const *synthetic, guint n)
 /* ---- Programs: compiled once, used for every class and network ---- */
 
 /* One side of the match: a batch of images of one class, and the gradients that its mean cross-entropy has with respect
- * to the network's weights. Weights are the tensors of at least two dimensions: the distance skips biases and norms. */
+ * to the network's weights. Weights are the tensors of two and of four dimensions, linear and convolutional: the
+ * distance skips biases, norms and embeddings. */
 typedef struct {
   guint n_weights;
   LbGraph *graph;
@@ -129,7 +130,7 @@ side_build (Side *side, const LbNetwork *network, gint64 n, const LbAugmentation
   lb_network_inputs (network, side->graph, "", side->parameters);
   scores = lb_network_apply (network, side->parameters, lb_augment (side->images, augmentation, &side->augmenter));
   for (guint i = 0; i < n_tensors; i++)
-    if (lb_network_tensor_shape (network, i).rank >= 2)
+    if (lb_network_tensor_shape (network, i).rank == 2 || lb_network_tensor_shape (network, i).rank == 4)
       weights[side->n_weights++] = side->parameters[i];
   lb_gradients (lb_cross_entropy (scores, side->targets), weights, side->n_weights, side->gradients);
 }

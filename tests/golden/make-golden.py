@@ -3,8 +3,8 @@
 
     /usr/bin/python3 tests/golden/make-golden.py        (Debian: python3-torch, python3-numpy)
 
-writes convnet.npz, matching.npz, operations.npz and training.npz beside this file, all in double precision. The tests need the files
-only, not PyTorch.
+writes convnet.npz, matching.npz, networks.npz, operations.npz and training.npz beside this file, all in double
+precision. The tests need the files only, not PyTorch.
 
 Inputs are not stored. Both sides make them from one formula, in unsigned 32-bit arithmetic that wraps around. Element i
 (from 0, row-major) of the number stream s is
@@ -35,6 +35,8 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+import torch_networks
 
 CLASSES = 10
 WIDTH = 128
@@ -274,6 +276,7 @@ def main():
     for name, values in ('convnet.npz', network_values), ('matching.npz', matching_values):
         write(name, {activation.__name__ + '_' + key: value
                      for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
+    write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
     write('training.npz', {**adam_values(), **augmentation_values()})
 

@@ -79,7 +79,8 @@ test_refuses_an_unknown_architecture (void)
   harness_feed (h, "samples", "test.samples", "samples", samples, 3);
   harness_refuses (
       h, LB_ERROR_PIPELINE,
-      "architecture 'lenet' is not known; expected one of convnet-d1, convnet-d2, convnet-d3, convnet-d4, convnet-d5");
+      "architecture 'lenet' is not known; expected one of convnet-d1, convnet-d2, convnet-d3, convnet-d4, convnet-d5, "
+      "alexnet, vgg11, resnet18, vit; did you mean 'alexnet'?");
 }
 
 static void

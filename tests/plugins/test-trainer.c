@@ -151,7 +151,7 @@ test_refuses_what_does_not_fit (void)
   harness_refuses (
       size, LB_ERROR_PIPELINE,
       "property 'architecture': architecture 'convnet-d2' halves its images 2 times, so it takes sizes that are "
-      "multiples of 4 pixels (and grey 28 x 28, which is padded to 32 x 32 if that is one), but the images are 6 x 6; "
+      "multiples of 4 pixels (and 28 x 28, which is padded to 32 x 32 if that is one), but the images are 6 x 6; "
       "choose another depth");
   lb_tensor_i32 (labels)[3] = 2;
   label = trainer (wrong, "samples", "1");
