@@ -46,8 +46,8 @@ remedy_for_writing (int number)
   }
 }
 
-static gboolean
-cannot_write (const char *path, int number, GError **error)
+gboolean
+lb_output_error (const char *path, int number, GError **error)
 {
   const char *remedy = remedy_for_writing (number);
 
@@ -114,11 +114,11 @@ check_target (const char *path, GError **error)
     return FALSE;
   }
   if (g_str_has_suffix (path, "/"))
-    return cannot_write (path, EISDIR, error);
+    return lb_output_error (path, EISDIR, error);
   if (stat (path, &status) != 0)
     return TRUE;
   if (S_ISDIR (status.st_mode))
-    return cannot_write (path, EISDIR, error);
+    return lb_output_error (path, EISDIR, error);
   if (S_ISREG (status.st_mode))
     return TRUE;
   g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
@@ -128,11 +128,12 @@ check_target (const char *path, GError **error)
 
 /* Fills @temporary and gives it the name @path. Returns 0 or the errno. */
 static int
-fill_and_rename (int descriptor, const char *temporary, const char *path, gconstpointer data, gsize length)
+fill_and_rename (int descriptor, const char *temporary, const char *path, gconstpointer data, gsize length,
+                 gboolean durable)
 {
   int number = write_all (descriptor, data, length);
 
-  if (number == 0 && fsync (descriptor) != 0)
+  if (number == 0 && durable && fsync (descriptor) != 0)
     number = errno;
   if (close (descriptor) != 0 && number == 0 && errno != EINTR)
     number = errno;
@@ -143,27 +144,39 @@ fill_and_rename (int descriptor, const char *temporary, const char *path, gconst
   return number;
 }
 
-gboolean
-lb_file_write (const char *path, gconstpointer data, gsize length, GError **error)
+static gboolean
+write_file (const char *path, gconstpointer data, gsize length, gboolean durable, GError **error)
 {
   if (!check_target (path, error))
     return FALSE;
 
   g_autofree char *directory = g_path_get_dirname (path);
   if (g_mkdir_with_parents (directory, 0777) != 0)
-    return cannot_write (path, errno, error);
+    return lb_output_error (path, errno, error);
   g_autofree char *temporary = NULL;
   int descriptor = open_temporary (directory, &temporary);
   if (descriptor < 0)
-    return cannot_write (path, errno, error);
+    return lb_output_error (path, errno, error);
 
   int directory_descriptor = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int number = fill_and_rename (descriptor, temporary, path, data, length);
-  if (number == 0 && (number = sync_directory (directory_descriptor)) != 0)
+  int number = fill_and_rename (descriptor, temporary, path, data, length, durable);
+  if (number == 0 && durable && (number = sync_directory (directory_descriptor)) != 0)
     unlink (path);
   if (directory_descriptor >= 0)
     close (directory_descriptor);
-  return number == 0 ? TRUE : cannot_write (path, number, error);
+  return number == 0 ? TRUE : lb_output_error (path, number, error);
+}
+
+gboolean
+lb_file_write (const char *path, gconstpointer data, gsize length, GError **error)
+{
+  return write_file (path, data, length, TRUE, error);
+}
+
+gboolean
+lb_file_replace (const char *path, gconstpointer data, gsize length, GError **error)
+{
+  return write_file (path, data, length, FALSE, error);
 }
 
 static const char *

@@ -12,6 +12,13 @@ G_BEGIN_DECLS
  * signal ends it. */
 gboolean lb_file_write (const char *path, gconstpointer data, gsize length, GError **error);
 
+/* The same without waiting for the disk: a reader sees the old file or the whole new one, but a power cut may lose both.
+ * For what is written often and worth little afterwards. */
+gboolean lb_file_replace (const char *path, gconstpointer data, gsize length, GError **error);
+
+/* Sets LB_ERROR_OUTPUT: "@path: cannot be written: ...", with what to do about the errno @number. Always FALSE. */
+gboolean lb_output_error (const char *path, int number, GError **error);
+
 /* Reads a whole file of at most @limit bytes. Fails with LB_ERROR_INPUT. */
 gboolean lb_file_read (const char *path, gsize limit, GBytes **bytes, GError **error);
 

@@ -16,14 +16,16 @@
 #include "pipeline/run.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
+typedef enum { SHOW_AUTO, SHOW_PLAIN, SHOW_JSON, SHOW_NONE } Show;
 
 typedef struct {
   LbChanges changes;
-  char *output, *threads, *format, *memory_limit;
+  char *output, *threads, *format, *memory_limit, *progress;
   gboolean quiet, trace_numerics;
   GStrv files;
   guint n_threads;
   Format output_format;
+  Show show;
   guint64 most_memory; /* bytes; G_MAXUINT64 for any, 0 for what is there */
 } Options;
 
@@ -34,6 +36,7 @@ options_clear (Options *options)
   g_free (options->output);
   g_free (options->threads);
   g_free (options->format);
+  g_free (options->progress);
   g_free (options->memory_limit);
   g_strfreev (options->files);
 }
@@ -54,6 +57,8 @@ parse (int argc, char **argv, Options *options)
       "SIZE" },
     { "trace-numerics", 0, 0, G_OPTION_ARG_NONE, &options->trace_numerics,
       "Stop at the first value that is not finite and name the operation that made it (slower)", NULL },
+    { "progress", 0, 0, G_OPTION_ARG_FILENAME, &options->progress,
+      "What goes to standard error: auto (redrawn on a terminal), plain, json or none", "KIND" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -61,7 +66,9 @@ parse (int argc, char **argv, Options *options)
   LbParsed parsed = lb_command_parse (
       argc, argv, entries, "FILE", "Runs the pipeline that FILE describes.",
       "A --param is read as if written in FILE; paths in a --set are taken from the current directory.\n"
-      "Progress goes to standard error; reports and a table of costs, or with --format=json the\n"
+      "Progress goes to standard error, as one JSON object a line with --progress=json; DIR/run/ holds\n"
+      "the pipeline as run, the log, the metrics as they come, and what 'limbeck status DIR' tells. Reports and a "
+      "table of costs, or with --format=json the\n"
       "content of DIR/metrics.json, go to standard output, also with --quiet in the latter case.",
       1, 1, &options->files);
   if (parsed != LB_PARSED)
@@ -71,6 +78,11 @@ parse (int argc, char **argv, Options *options)
   if (format < 0)
     return LB_PARSED_WRONG;
   options->output_format = format;
+  static const char *const kinds[] = { "auto", "plain", "json", "none", NULL };
+  int kind = lb_command_choice ("progress", options->progress != NULL ? options->progress : "auto", kinds);
+  if (kind < 0)
+    return LB_PARSED_WRONG;
+  options->show = options->quiet ? SHOW_NONE : (Show)kind;
   int threads = lb_command_threads (options->threads);
   if (threads < 0)
     return LB_PARSED_WRONG;
@@ -89,7 +101,7 @@ parse (int argc, char **argv, Options *options)
 
 typedef struct {
   GCancellable *cancellable;
-  LbProgress *progress; /* or NULL */
+  LbRun *run;
   guint sources[2];
 } Signals;
 
@@ -102,8 +114,7 @@ on_signal (gpointer data)
     g_source_remove (signals->sources[i]);
     signals->sources[i] = 0;
   }
-  if (signals->progress != NULL)
-    lb_progress_say (signals->progress, "limbeck: stopping; another signal kills at once");
+  lb_run_say (signals->run, "limbeck: stopping; another signal kills at once");
   g_cancellable_cancel (signals->cancellable);
   return G_SOURCE_REMOVE;
 }
@@ -201,6 +212,16 @@ is_live (int fd)
   return isatty (fd) && terminal != NULL && strcmp (terminal, "dumb") != 0;
 }
 
+static LbProgress *
+make_progress (Show show)
+{
+  if (show == SHOW_NONE)
+    return NULL;
+  return lb_progress_new (STDERR_FILENO, show == SHOW_JSON                              ? LB_PROGRESS_JSON
+                                         : show == SHOW_AUTO && is_live (STDERR_FILENO) ? LB_PROGRESS_LIVE
+                                                                                        : LB_PROGRESS_PLAIN);
+}
+
 int
 lb_command_run (int argc, char **argv)
 {
@@ -217,7 +238,7 @@ lb_command_run (int argc, char **argv)
   if (!check_memory (&options, loaded.plan, &error))
     return lb_command_fail (error);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (LbProgress) progress = options.quiet ? NULL : lb_progress_new (STDERR_FILENO, is_live (STDERR_FILENO));
+  g_autoptr (LbProgress) progress = make_progress (options.show);
   LbRunSettings settings = { .output_directory = options.output,
                              .threads = options.n_threads,
                              .arithmetic = lb_arithmetic_description (),
@@ -226,7 +247,7 @@ lb_command_run (int argc, char **argv)
   g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
   if (run == NULL)
     return lb_command_fail (error);
-  Signals signals = { .cancellable = cancellable, .progress = progress };
+  Signals signals = { .cancellable = cancellable, .run = run };
   watch_signals (&signals);
   gboolean done = lb_run_execute (run, cancellable, &error);
   unwatch_signals (&signals);

@@ -13,6 +13,7 @@ int lb_command_run (int argc, char **argv);
 int lb_command_check (int argc, char **argv);
 int lb_command_inspect (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);
+int lb_command_status (int argc, char **argv);
 
 /* ---- Options ---- */
 

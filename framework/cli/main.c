@@ -18,6 +18,7 @@ static const Command commands[] = {
   { "run", "FILE", "run a pipeline", lb_command_run },
   { "check", "FILE", "find all mistakes in a pipeline, print its types and its cost", lb_command_check },
   { "graph", "FILE", "draw a pipeline", lb_command_graph },
+  { "status", "DIR", "tell how far a run is, or how it ended", lb_command_status },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
 };
 

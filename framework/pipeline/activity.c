@@ -1,4 +1,6 @@
 /* Rates and times of a stage's work. */
+#include <math.h>
+
 #include "pipeline/activity.h"
 
 void
@@ -9,19 +11,49 @@ lb_activity_report (LbActivity *activity, guint64 done, guint64 total, const cha
     activity->rate_time = now;
     activity->rate_done = done;
   }
+  activity->reports++;
   activity->done = done;
   activity->total = total;
-  activity->value = value;
+  /* Not-a-number may come with a sign, which says nothing to anybody. */
+  activity->value = isnan (value) ? NAN : value;
   g_strlcpy (activity->what, what != NULL ? what : "", sizeof activity->what);
+}
+
+void
+lb_activity_metric (LbActivity *activity, const char *name, double value)
+{
+  g_strlcpy (activity->metric, name, sizeof activity->metric);
+  activity->metric_value = isnan (value) ? NAN : value;
+}
+
+const char *
+lb_activity_state_name (LbActivityState state)
+{
+  static const char *const names[] = { [LB_ACTIVITY_WAITING] = "waiting",
+                                       [LB_ACTIVITY_RUNNING] = "running",
+                                       [LB_ACTIVITY_DONE] = "done",
+                                       [LB_ACTIVITY_STOPPED] = "stopped",
+                                       [LB_ACTIVITY_FAILED] = "failed" };
+  return names[state];
 }
 
 double
 lb_activity_rate (const LbActivity *activity, gint64 now)
 {
-  double seconds = (double)(now - activity->rate_time) / G_USEC_PER_SEC;
+  gint64 end = activity->ended != 0 ? activity->ended : now;
+  double seconds = (double)(end - activity->rate_time) / G_USEC_PER_SEC;
   if (activity->rate_time == 0 || seconds <= 0 || activity->done <= activity->rate_done)
     return 0;
   return (double)(activity->done - activity->rate_done) / seconds;
+}
+
+double
+lb_activity_left (const LbActivity *activity, gint64 now)
+{
+  double rate = lb_activity_rate (activity, now);
+  if (rate <= 0 || activity->total < activity->done || activity->total == 0)
+    return -1;
+  return (double)(activity->total - activity->done) / rate;
 }
 
 double

@@ -22,17 +22,31 @@ typedef struct {
   guint64 done, total;   /* steps; @total 0 until the stage tells */
   gint64 rate_time;      /* when @rate_done steps were done: the rate is counted from there */
   guint64 rate_done;
-  char what[24];     /* name of @value; "" for none */
-  double value;      /* current value, such as the loss */
-  double flops;      /* floating-point operations; at the end */
-  guint64 bytes_out; /* at the end */
+  guint64 reports; /* of progress, so far */
+  char what[24];   /* name of @value; "" for none */
+  double value;    /* current value, such as the loss */
+  char metric[24]; /* name of the figure recorded last; "" for none */
+  double metric_value;
+  const char *waits_for; /* name of the link that it is blocked on; the run's; NULL when it is not */
+  gboolean is_writing;   /* blocked for room there; otherwise for a packet */
+  double flops;          /* floating-point operations; at the end */
+  guint64 bytes_out;     /* at the end */
 } LbActivity;
 
 /* Notes a report of progress that came at @now. */
 void lb_activity_report (LbActivity *activity, guint64 done, guint64 total, const char *what, double value, gint64 now);
 
+/* Notes a figure that the stage records. */
+void lb_activity_metric (LbActivity *activity, const char *name, double value);
+
+/* "waiting", "running", "done", "stopped" or "failed". */
+const char *lb_activity_state_name (LbActivityState state);
+
 /* Steps per second, 0 when not known yet. */
 double lb_activity_rate (const LbActivity *activity, gint64 now);
+
+/* Seconds until @done is @total at that rate; -1 when not known. */
+double lb_activity_left (const LbActivity *activity, gint64 now);
 
 /* Seconds of work so far, or in all; waiting does not count. */
 double lb_activity_seconds (const LbActivity *activity, gint64 now);

@@ -1,45 +1,14 @@
 /* Building of metrics.json. json-glib writes a double with 17 significant digits, which reads back the same. */
 #include <math.h>
 
-#include <json-glib/json-glib.h>
-
 #include "pipeline/metrics.h"
-
-static void
-add_text (JsonBuilder *builder, const char *name, const char *text)
-{
-  json_builder_set_member_name (builder, name);
-  if (text == NULL) {
-    json_builder_add_null_value (builder);
-    return;
-  }
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
-  json_builder_add_string_value (builder, valid);
-}
-
-/* JSON has no way to write infinity or NaN. */
-static void
-add_number (JsonBuilder *builder, const char *name, double value)
-{
-  json_builder_set_member_name (builder, name);
-  if (isfinite (value))
-    json_builder_add_double_value (builder, value);
-  else
-    json_builder_add_null_value (builder);
-}
+#include "pipeline/status.h"
 
 /* Negative: there is none. */
 static void
 add_prediction (JsonBuilder *builder, const char *name, double value)
 {
-  add_number (builder, name, value >= 0 ? value : NAN);
-}
-
-static void
-add_integer (JsonBuilder *builder, const char *name, gint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, value);
+  lb_json_add_number (builder, name, value >= 0 ? value : NAN);
 }
 
 static void
@@ -49,20 +18,20 @@ add_stage (JsonBuilder *builder, const LbRun *run, guint index)
   const LbActivity *activity = lb_run_activity (run, index);
   const GPtrArray *metrics = lb_run_metrics (run, index);
   json_builder_begin_object (builder);
-  add_text (builder, "name", stage->written->name);
-  add_text (builder, "plugin", stage->written->plugin);
-  add_text (builder, "version", stage->entry->plugin != NULL ? stage->entry->plugin->version : NULL);
-  add_number (builder, "flops", activity->flops);
+  lb_json_add_text (builder, "name", stage->written->name);
+  lb_json_add_text (builder, "plugin", stage->written->plugin);
+  lb_json_add_text (builder, "version", stage->entry->plugin != NULL ? stage->entry->plugin->version : NULL);
+  lb_json_add_number (builder, "flops", activity->flops);
   add_prediction (builder, "flops_predicted", lb_run_cost (run)->stages[index].flops);
-  add_integer (builder, "bytes_out", (gint64)activity->bytes_out);
+  lb_json_add_integer (builder, "bytes_out", (gint64)activity->bytes_out);
   json_builder_set_member_name (builder, "metrics");
   json_builder_begin_array (builder);
   for (guint i = 0; i < metrics->len; i++) {
     const LbMetric *metric = metrics->pdata[i];
     json_builder_begin_object (builder);
-    add_text (builder, "name", metric->name);
-    add_number (builder, "value", metric->value);
-    add_text (builder, "unit", metric->unit);
+    lb_json_add_text (builder, "name", metric->name);
+    lb_json_add_number (builder, "value", metric->value);
+    lb_json_add_text (builder, "unit", metric->unit);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -77,7 +46,7 @@ add_memory (JsonBuilder *builder, const LbRun *run)
   const LbCost *cost = lb_run_cost (run);
   json_builder_set_member_name (builder, "memory");
   json_builder_begin_object (builder);
-  add_integer (builder, "before", (gint64)lb_run_memory_before (run));
+  lb_json_add_integer (builder, "before", (gint64)lb_run_memory_before (run));
   add_prediction (builder, "peak", lb_run_memory_peak (run) > 0 ? (double)lb_run_memory_peak (run) : -1);
   add_prediction (builder, "predicted_growth", cost->n_silent == 0 ? cost->peak_bytes : -1);
   json_builder_set_member_name (builder, "predicted_stages");
@@ -96,14 +65,14 @@ add_timing (JsonBuilder *builder, const LbRun *run)
 {
   json_builder_set_member_name (builder, "timing");
   json_builder_begin_object (builder);
-  add_integer (builder, "threads", lb_run_threads (run));
-  add_integer (builder, "links_grown", lb_run_links_grown (run));
-  add_number (builder, "seconds", lb_run_seconds (run));
+  lb_json_add_integer (builder, "threads", lb_run_threads (run));
+  lb_json_add_integer (builder, "links_grown", lb_run_links_grown (run));
+  lb_json_add_number (builder, "seconds", lb_run_seconds (run));
   json_builder_set_member_name (builder, "stages");
   json_builder_begin_object (builder);
   for (guint i = 0; i < lb_run_plan (run)->n_stages; i++) {
     const LbActivity *activity = lb_run_activity (run, i);
-    add_number (builder, activity->name, lb_activity_seconds (activity, activity->ended));
+    lb_json_add_number (builder, activity->name, lb_activity_seconds (activity, activity->ended));
   }
   json_builder_end_object (builder);
   add_memory (builder, run);
@@ -117,10 +86,10 @@ lb_metrics_to_json (const LbRun *run)
   g_autofree char *file = g_path_get_basename (pipeline->path);
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   json_builder_begin_object (builder);
-  add_text (builder, "title", pipeline->title);
-  add_text (builder, "pipeline", file);
-  add_integer (builder, "seed", pipeline->seed);
-  add_text (builder, "arithmetic", lb_run_arithmetic (run));
+  lb_json_add_text (builder, "title", pipeline->title);
+  lb_json_add_text (builder, "pipeline", file);
+  lb_json_add_integer (builder, "seed", pipeline->seed);
+  lb_json_add_text (builder, "arithmetic", lb_run_arithmetic (run));
   json_builder_set_member_name (builder, "stages");
   json_builder_begin_array (builder);
   for (guint i = 0; i < lb_run_plan (run)->n_stages; i++)
@@ -129,7 +98,5 @@ lb_metrics_to_json (const LbRun *run)
   add_timing (builder, run);
   json_builder_end_object (builder);
 
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autofree char *text = json_to_string (root, TRUE);
-  return g_strconcat (text, "\n", NULL);
+  return lb_json_to_text (builder, TRUE);
 }

@@ -8,33 +8,39 @@
 
 #include "base/format.h"
 #include "pipeline/progress.h"
+#include "pipeline/status.h"
 
 #define BAR_WIDTH      20
 #define MAX_NAME_WIDTH 24
 #define REDRAW_MS      200
 #define PLAIN_MS       10000
+#define JSON_MS        1000
 
 struct _LbProgress {
   int fd;
-  gboolean live;
+  LbProgressKind kind;
+  gint64 began;      /* JSON tells times from there */
   guint block_lines; /* lines on screen that the next redraw replaces */
   gint64 drawn;      /* time of the last redraw of the block */
   GHashTable *shown; /* stage name -> Shown */
-  GString *said;     /* lines that wait to be printed */
+  GString *said;     /* lines that wait to be printed; JSON objects for programs */
 };
 
 /* What has been printed of one stage. */
 typedef struct {
   gboolean started, ended;
-  gint64 printed; /* time of the last plain line */
+  gint64 printed; /* time of the last plain line or JSON object */
+  LbActivityState state;
+  guint64 reports; /* of progress by then */
 } Shown;
 
 LbProgress *
-lb_progress_new (int fd, gboolean live)
+lb_progress_new (int fd, LbProgressKind kind)
 {
   LbProgress *progress = g_new0 (LbProgress, 1);
   progress->fd = fd;
-  progress->live = live;
+  progress->kind = kind;
+  progress->began = g_get_monotonic_time ();
   progress->shown = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   progress->said = g_string_new (NULL);
   return progress;
@@ -48,12 +54,6 @@ lb_progress_free (LbProgress *progress)
   g_hash_table_unref (progress->shown);
   g_string_free (progress->said, TRUE);
   g_free (progress);
-}
-
-void
-lb_progress_say (LbProgress *progress, const char *line)
-{
-  g_string_append_printf (progress->said, "%s%s\n", line, progress->live ? "\033[K" : "");
 }
 
 static void
@@ -124,8 +124,9 @@ append_steps (GString *line, const LbActivity *activity, gint64 now)
     g_autofree char *speed = format_rate (rate);
     g_string_append_printf (line, "  %s", speed);
   }
-  if (rate > 0 && activity->total > activity->done) {
-    g_autofree char *left = lb_format_seconds ((double)(activity->total - activity->done) / rate);
+  double seconds_left = lb_activity_left (activity, now);
+  if (seconds_left > 0) {
+    g_autofree char *left = lb_format_seconds (seconds_left);
     g_string_append_printf (line, "  %s left", left);
   } else if (activity->total == 0) {
     g_autofree char *spent = lb_format_seconds (lb_activity_seconds (activity, now));
@@ -133,6 +134,8 @@ append_steps (GString *line, const LbActivity *activity, gint64 now)
   }
   if (activity->what[0] != '\0')
     g_string_append_printf (line, "  %s %.4g", activity->what, activity->value);
+  if (activity->metric[0] != '\0')
+    g_string_append_printf (line, "  %s %.4g", activity->metric, activity->metric_value);
 }
 
 static void
@@ -150,6 +153,8 @@ append_end (GString *line, const LbActivity *activity, gint64 now)
     g_autofree char *bytes = lb_format_bytes (activity->bytes_out);
     g_string_append_printf (line, ", %s sent", bytes);
   }
+  if (activity->metric[0] != '\0')
+    g_string_append_printf (line, ", %s %.4g", activity->metric, activity->metric_value);
 }
 
 char *
@@ -278,12 +283,112 @@ print_plain (LbProgress *progress, const LbActivity *activities, guint n, gint64
   write_all (progress->fd, out);
 }
 
-/* ---- Both ---- */
+/* ---- For programs ---- */
+
+static JsonBuilder *
+begin_event (LbProgress *progress, const char *event, gint64 now)
+{
+  JsonBuilder *builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  lb_json_add_text (builder, "event", event);
+  lb_json_add_number (builder, "time", (double)(now - progress->began) / G_USEC_PER_SEC);
+  return builder;
+}
+
+/* Frees @builder. */
+static void
+end_event (JsonBuilder *builder, GString *out)
+{
+  json_builder_end_object (builder);
+  g_autofree char *line = lb_json_to_text (builder, FALSE);
+  g_string_append (out, line);
+  g_object_unref (builder);
+}
+
+static void
+print_json (LbProgress *progress, const LbActivity *activities, guint n, gint64 now)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+  append_said (progress, out);
+  for (guint i = 0; i < n; i++) {
+    const LbActivity *activity = &activities[i];
+    Shown *shown = get_shown (progress, activity->name);
+    gboolean works = activity->state == LB_ACTIVITY_RUNNING || activity->reports != shown->reports;
+    gboolean due = works && now - shown->printed >= JSON_MS * 1000;
+    if (shown->started && activity->state == shown->state && !due)
+      continue;
+    /* Stages that hand packets on wait and run many times a second; that is no change worth a line each. */
+    if (shown->started && activity->ended == 0 && now - shown->printed < JSON_MS * 1000)
+      continue;
+    *shown = (Shown){ .started = TRUE, .printed = now, .state = activity->state, .reports = activity->reports };
+    JsonBuilder *builder = begin_event (progress, "stage", now);
+    lb_status_add_stage (builder, activity, now);
+    end_event (builder, out);
+  }
+  write_all (progress->fd, out);
+}
+
+void
+lb_progress_begin (LbProgress *progress, const char *title, const char *pipeline)
+{
+  if (progress->kind != LB_PROGRESS_JSON)
+    return;
+  JsonBuilder *builder = begin_event (progress, "start", g_get_monotonic_time ());
+  lb_json_add_text (builder, "title", title);
+  lb_json_add_text (builder, "pipeline", pipeline);
+  lb_json_add_integer (builder, "pid", getpid ());
+  end_event (builder, progress->said);
+}
+
+void
+lb_progress_metric (LbProgress *progress, const char *stage, guint64 step, const char *name, double value,
+                    const char *unit)
+{
+  if (progress->kind != LB_PROGRESS_JSON)
+    return;
+  JsonBuilder *builder = begin_event (progress, "metric", g_get_monotonic_time ());
+  lb_json_add_text (builder, "stage", stage);
+  lb_json_add_integer (builder, "step", (gint64)step);
+  lb_json_add_text (builder, "name", name);
+  lb_json_add_number (builder, "value", value);
+  lb_json_add_text (builder, "unit", unit);
+  end_event (builder, progress->said);
+}
+
+void
+lb_progress_result (LbProgress *progress, const char *state, const char *error)
+{
+  if (progress->kind != LB_PROGRESS_JSON)
+    return;
+  g_autoptr (GString) out = g_string_new (NULL);
+  JsonBuilder *builder = begin_event (progress, "end", g_get_monotonic_time ());
+  lb_json_add_text (builder, "state", state);
+  lb_json_add_text (builder, "error", error);
+  append_said (progress, out);
+  end_event (builder, out);
+  write_all (progress->fd, out);
+}
+
+/* ---- All ---- */
+
+void
+lb_progress_say (LbProgress *progress, const char *line)
+{
+  if (progress->kind == LB_PROGRESS_JSON) {
+    JsonBuilder *builder = begin_event (progress, "message", g_get_monotonic_time ());
+    lb_json_add_text (builder, "text", line);
+    end_event (builder, progress->said);
+  } else {
+    g_string_append_printf (progress->said, "%s%s\n", line, progress->kind == LB_PROGRESS_LIVE ? "\033[K" : "");
+  }
+}
 
 void
 lb_progress_update (LbProgress *progress, const LbActivity *activities, guint n, gint64 now)
 {
-  if (!progress->live) {
+  if (progress->kind == LB_PROGRESS_JSON) {
+    print_json (progress, activities, n, now);
+  } else if (progress->kind == LB_PROGRESS_PLAIN) {
     print_plain (progress, activities, n, now);
   } else if (progress->drawn == 0 || now - progress->drawn >= REDRAW_MS * 1000) {
     progress->drawn = now;
@@ -294,7 +399,9 @@ lb_progress_update (LbProgress *progress, const LbActivity *activities, guint n,
 void
 lb_progress_finish (LbProgress *progress, const LbActivity *activities, guint n, gint64 now)
 {
-  if (progress->live)
+  if (progress->kind == LB_PROGRESS_JSON)
+    print_json (progress, activities, n, now);
+  else if (progress->kind == LB_PROGRESS_LIVE)
     draw_live (progress, activities, n, now, TRUE);
   else
     print_plain (progress, activities, n, now);

@@ -1,4 +1,5 @@
-/* Progress of a run for people: a block of lines redrawn in place on a terminal, plain lines otherwise.
+/* Progress of a run: for people a block of lines redrawn in place on a terminal, plain lines otherwise; for programs
+ * one JSON object a line (status.h).
  *
  * Invariant: what was printed above the block is never touched, and nothing has to be restored when the process dies:
  * the cursor always rests at the start of a line.
@@ -11,8 +12,11 @@ G_BEGIN_DECLS
 
 typedef struct _LbProgress LbProgress;
 
-/* Writes to @fd; @live for a terminal. Errors in writing are ignored: a run does not fail because nobody looks on. */
-LbProgress *lb_progress_new (int fd, gboolean live);
+typedef enum { LB_PROGRESS_PLAIN, LB_PROGRESS_LIVE, LB_PROGRESS_JSON } LbProgressKind;
+
+/* Writes to @fd, LB_PROGRESS_LIVE if it is a terminal. Errors in writing are ignored: a run does not fail because
+ * nobody looks on. Everything here is for one thread. */
+LbProgress *lb_progress_new (int fd, LbProgressKind kind);
 void lb_progress_free (LbProgress *progress);
 
 /* Shows @activities, all stages in pipeline order; call several times a second. */
@@ -20,6 +24,12 @@ void lb_progress_update (LbProgress *progress, const LbActivity *activities, gui
 
 /* Prints @line above the block, with the next update. */
 void lb_progress_say (LbProgress *progress, const char *line);
+
+/* What programs are told, and people see elsewhere: the start and the end of the run, and each figure recorded. */
+void lb_progress_begin (LbProgress *progress, const char *title, const char *pipeline);
+void lb_progress_metric (LbProgress *progress, const char *stage, guint64 step, const char *name, double value,
+                         const char *unit);
+void lb_progress_result (LbProgress *progress, const char *state, const char *error);
 
 /* Shows the last state and ends the block. */
 void lb_progress_finish (LbProgress *progress, const LbActivity *activities, guint n, gint64 now);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "pipeline/metrics.h"
+#include "pipeline/observer.h"
 #include "pipeline/run.h"
 #include "plugin/host.h"
 
@@ -32,9 +33,8 @@ typedef struct {
 struct _LbRun {
   LbPlan *plan;
   char *output_directory;
-  gboolean made_directory; /* it was not there before */
   char *arithmetic;
-  LbProgress *progress;
+  LbObserver *observer;
   LbPool *pool;
   LbFlow *flow;
   GPtrArray *sources; /* char*, names of links */
@@ -62,6 +62,12 @@ metric_free (gpointer data)
 
 /* ---- What stages tell ---- */
 
+static guint
+stage_index (const StageRun *stage)
+{
+  return (guint)(stage - stage->run->stages);
+}
+
 static void
 on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const char *what, double value)
 {
@@ -70,6 +76,8 @@ on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const 
   g_mutex_lock (&stage->run->lock);
   lb_activity_report (&stage->activity, done, total, what, value, now);
   g_mutex_unlock (&stage->run->lock);
+  if (what != NULL)
+    lb_observer_value (stage->run->observer, stage_index (stage), done, total, what, value);
 }
 
 static void
@@ -82,7 +90,10 @@ on_metric (gpointer data, LbStage *unused, const char *name, double value, const
   metric->unit = g_strdup (unit);
   g_mutex_lock (&stage->run->lock);
   g_ptr_array_add (stage->metrics, metric);
+  lb_activity_metric (&stage->activity, name, value);
+  guint64 step = stage->activity.done;
   g_mutex_unlock (&stage->run->lock);
+  lb_observer_metric (stage->run->observer, stage_index (stage), step, name, value, unit);
 }
 
 static void
@@ -92,9 +103,17 @@ on_report (gpointer data, LbStage *unused, const char *text)
   g_mutex_lock (&stage->run->lock);
   g_ptr_array_add (stage->reports, g_strdup (text));
   g_mutex_unlock (&stage->run->lock);
+  lb_observer_log (stage->run->observer, "stage '%s' reports:\n%s", stage->activity.name, text);
 }
 
 static const LbStageListener listener = { on_progress, on_metric, on_report };
+
+static void
+on_grown (gpointer data, const char *link, gsize from, gsize to)
+{
+  LbRun *run = data;
+  lb_observer_grown (run->observer, link, from, to);
+}
 
 /* ---- The output directory ---- */
 
@@ -110,11 +129,10 @@ default_output_directory (const char *path)
 
 /* Whether a file can be made in @directory is known only by making one. */
 static gboolean
-prepare_directory (const char *directory, gboolean *made, GError **error)
+prepare_directory (const char *directory, GError **error)
 {
   const char *failed = NULL;
   int reason = 0;
-  *made = !g_file_test (directory, G_FILE_TEST_EXISTS);
   if (g_mkdir_with_parents (directory, 0777) != 0) {
     failed = "cannot be made";
     reason = errno;
@@ -186,18 +204,28 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
 {
   g_autofree char *directory = settings->output_directory != NULL ? g_strdup (settings->output_directory)
                                                                   : default_output_directory (plan->pipeline->path);
-  gboolean made;
-  if (!prepare_directory (directory, &made, error))
+  if (!prepare_directory (directory, error))
     return NULL;
+  LbPool *pool = lb_pool_new (settings->threads);
+  LbObserverSettings watched = { .progress = settings->progress,
+                                 .threads = lb_pool_threads (pool),
+                                 .arithmetic = settings->arithmetic,
+                                 .patience = settings->patience,
+                                 .scarce = settings->scarce };
+  LbObserver *observer = lb_observer_new (plan, directory, &watched, error);
+  if (observer == NULL) {
+    lb_pool_free (pool);
+    return NULL;
+  }
   LbRun *run = g_new0 (LbRun, 1);
-  run->made_directory = made;
+  run->observer = observer;
   run->plan = plan;
   run->cost = lb_cost_new (plan);
   run->output_directory = g_steal_pointer (&directory);
   run->arithmetic = g_strdup (settings->arithmetic);
-  run->progress = settings->progress;
-  run->pool = lb_pool_new (settings->threads);
+  run->pool = pool;
   run->flow = lb_flow_new ();
+  lb_flow_on_grown (run->flow, on_grown, run);
   run->n_stages = plan->n_stages;
   run->stages = g_new0 (StageRun, run->n_stages);
   run->context = g_main_context_ref_thread_default ();
@@ -234,6 +262,7 @@ lb_run_free (LbRun *run)
   }
   g_free (run->stages);
   lb_flow_free (run->flow);
+  lb_observer_free (run->observer);
   lb_pool_free (run->pool);
   g_ptr_array_unref (run->failures);
   g_clear_error (&run->stop);
@@ -256,6 +285,7 @@ note_end (StageRun *stage, GError *error)
   gint64 since;
   stage->activity.ended = g_get_monotonic_time ();
   stage->activity.waited = lb_stage_waited (stage->stage, stage->activity.ended, &link, &since);
+  stage->activity.waits_for = NULL;
   if (error == NULL) {
     stage->activity.state = LB_ACTIVITY_DONE;
   } else if (g_error_matches (error, LB_ERROR, LB_ERROR_CANCELLED)) {
@@ -320,6 +350,26 @@ start_stages (LbRun *run)
 
 /* ---- Waiting ---- */
 
+static gboolean
+is_output (const StageRun *stage, const LbLink *link)
+{
+  for (guint i = 0; i < stage->outputs->len; i++)
+    if (g_array_index (stage->outputs, LbStageLink, i).link == link)
+      return TRUE;
+  return FALSE;
+}
+
+/* Packets that passed any link so far. */
+static guint64
+count_packets (LbRun *run)
+{
+  guint64 n = 0;
+  for (guint i = 0; i < run->n_stages; i++)
+    for (guint k = 0; k < run->stages[i].outputs->len; k++)
+      n += lb_link_packets (g_array_index (run->stages[i].outputs, LbStageLink, k).link);
+  return n;
+}
+
 /* Copies all activities for showing. */
 static LbActivity *
 sample (LbRun *run, gint64 now)
@@ -333,6 +383,8 @@ sample (LbRun *run, gint64 now)
       gint64 since;
       stage->activity.waited = lb_stage_waited (stage->stage, now, &link, &since);
       stage->activity.state = link != NULL ? LB_ACTIVITY_WAITING : LB_ACTIVITY_RUNNING;
+      stage->activity.waits_for = link != NULL ? lb_link_name (link) : NULL;
+      stage->activity.is_writing = link != NULL && is_output (stage, link);
     }
     activities[i] = stage->activity;
   }
@@ -346,8 +398,7 @@ on_tick (gpointer data)
   LbRun *run = data;
   gint64 now = g_get_monotonic_time ();
   g_autofree LbActivity *activities = sample (run, now);
-  if (run->progress != NULL)
-    lb_progress_update (run->progress, activities, run->n_stages, now);
+  lb_observer_tick (run->observer, activities, run->n_stages, count_packets (run), now);
   return G_SOURCE_CONTINUE;
 }
 
@@ -431,20 +482,24 @@ lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
   run->memory_peak = knows_peak ? lb_memory_peak () : 0;
 
   g_autofree LbActivity *activities = sample (run, run->ended);
-  if (run->progress != NULL)
-    lb_progress_finish (run->progress, activities, run->n_stages, run->ended);
   GError *failure = find_failure (run);
-  if (failure != NULL) {
-    /* Leaves no directory behind in which nothing was written: this does nothing when it holds something. */
-    if (run->made_directory)
-      g_rmdir (run->output_directory);
-    g_propagate_error (error, failure);
-    return FALSE;
-  }
-  return write_metrics (run, path, error);
+  if (failure == NULL)
+    write_metrics (run, path, &failure);
+  gboolean recorded
+      = lb_observer_end (run->observer, activities, run->n_stages, failure, run->ended, failure == NULL ? error : NULL);
+  if (failure == NULL)
+    return recorded;
+  g_propagate_error (error, failure);
+  return FALSE;
 }
 
 /* ---- Looking at it ---- */
+
+void
+lb_run_say (LbRun *run, const char *line)
+{
+  lb_observer_say (run->observer, "%s", line);
+}
 
 const char *
 lb_run_output_directory (const LbRun *run)

@@ -1,7 +1,7 @@
 /* Running a configured plan: one thread a stage, links between them, one pool for all arithmetic.
  *
  * The first stage that fails stops the others in order. What stages had finished writing by then stays in the output
- * directory; metrics.json is there only after a run that went through.
+ * directory; metrics.json is there only after a run that went through. Its folder run/ holds the record (record.h).
  */
 #pragma once
 
@@ -24,6 +24,8 @@ typedef struct {
   gsize link_capacity;          /* 0: LB_LINK_CAPACITY */
   LbProgress *progress;         /* borrowed; NULL: none */
   gboolean trace_numerics;      /* stop at the first value that is not finite and tell what made it; slower */
+  double patience;              /* seconds without progress that are told as a stall; 0: 10 */
+  guint64 scarce;               /* bytes left on the output's disk that are told as few; 0: 64 MiB */
 } LbRunSettings;
 
 typedef struct {
@@ -44,6 +46,9 @@ void lb_run_free (LbRun *run);
  * framework, and the result is LB_ERROR_CANCELLED. Stages' own errors come as "stage 'x': ...", one line each, the
  * first that happened first. May be called once. */
 gboolean lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error);
+
+/* A line for people who watch the run, and for its log. From any thread. */
+void lb_run_say (LbRun *run, const char *line);
 
 const char *lb_run_output_directory (const LbRun *run);
 guint lb_run_threads (const LbRun *run);

@@ -248,6 +248,35 @@ static const LbStageType sleeper_type = {
   .run = sleeper_run,
 };
 
+/* ---- napper: does nothing for a while, then sends a packet ---- */
+
+typedef struct {
+  gint64 milliseconds;
+} Napper;
+
+static const LbProperty napper_properties[] = {
+  LB_INTEGER (Napper, milliseconds, "milliseconds", "100", 0, 100000, "milliseconds", "how long it does nothing"),
+  LB_PROPERTIES_END,
+};
+
+static gboolean
+napper_run (LbStage *stage, gpointer self, GError **error)
+{
+  LbPacket *packet = lb_packet_new ();
+  g_usleep ((gulong)((Napper *)self)->milliseconds * 1000);
+  lb_packet_take (packet, "values", lb_tensor_new (LB_F64, LB_SHAPE (1)));
+  return lb_stage_push (stage, "numbers", packet, error);
+}
+
+static const LbStageType napper_type = {
+  .name = "napper",
+  .summary = "naps",
+  .outputs = counter_outputs,
+  .properties = napper_properties,
+  .instance_size = sizeof (Napper),
+  .run = napper_run,
+};
+
 /* ---- quitter: says that it was cancelled when nobody did ---- */
 
 static gboolean

@@ -192,7 +192,9 @@ test_run_that_fails (Fixture *fixture, gconstpointer data)
               "  fails: {plugin: doubler, inputs: {numbers: source.numbers}, with: {fail-at: 1}}\n"
               "  end: {plugin: sum, inputs: {numbers: fails.doubled}}\n");
   assert_fails (fixture, "run --quiet p.yaml", 7, "limbeck: stage 'fails': packet 1 is too much; send fewer\n");
-  g_assert_false (file_exists (fixture->directory, "p.out"));
+  g_assert_false (file_exists (fixture->directory, "p.out/end.txt"));
+  g_autofree char *log = read_text (fixture->directory, "p.out/run/log.txt");
+  assert_contains (log, "stage 'fails': failed after ");
   write_text (fixture->directory, "file", "in the way");
   assert_fails (fixture, "run --output file/x p.yaml", 6, "limbeck: output directory 'file/x' cannot be made: ");
 }
@@ -330,6 +332,150 @@ test_refuses_what_will_not_fit (Fixture *fixture, gconstpointer data)
                 "limbeck: --memory-limit is 'much'; expected a size such as 800M or 4G, or none\n");
 }
 
+/* ---- Watching ---- */
+
+/* What limbeck status says of p.out, as an object that goes with *root. */
+static JsonObject *
+get_status (Fixture *fixture, JsonNode **root)
+{
+  g_auto (Result) result = run_command (fixture, "status p.out --format json");
+  g_assert_cmpstr (result.err, ==, "");
+  g_assert_cmpint (result.status, ==, 0);
+  g_clear_pointer (root, json_node_unref);
+  *root = json_from_string (result.out, NULL);
+  g_assert_nonnull (*root);
+  return json_node_get_object (*root);
+}
+
+static const char *
+stage_state (JsonObject *status, guint index)
+{
+  JsonArray *stages = json_object_get_array_member (status, "stages");
+  return json_object_get_string_member (json_array_get_object_element (stages, index), "state");
+}
+
+static void
+test_status_of_running_and_killed_runs (Fixture *fixture, gconstpointer data)
+{
+  GPid pid;
+  int status = -1;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *text = g_strdup_printf (endless, "false");
+  write_text (fixture->directory, "p.yaml", text);
+  assert_fails (fixture, "status p.out", 5, "limbeck: 'p.out' holds no run that can be told of: ");
+  g_auto (GStrv) words = make_command ("run --quiet p.yaml"), environment = make_environment (fixture);
+  g_spawn_async (fixture->directory, words, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &error);
+  g_assert_no_error (error);
+  g_child_watch_add (pid, on_exit_seen, &status);
+  JsonObject *object = NULL;
+  for (gboolean seen = FALSE; !seen; g_usleep (20000)) {
+    if (file_exists (fixture->directory, "p.out/run/status.json"))
+      object = get_status (fixture, &root);
+    seen = object != NULL && strcmp (stage_state (object, 2), "done") == 0;
+  }
+  g_assert_cmpstr (json_object_get_string_member (object, "state"), ==, "running");
+  g_assert_true (json_object_get_boolean_member (object, "alive"));
+  g_assert_cmpint (json_object_get_int_member (object, "pid"), ==, pid);
+  g_assert_cmpstr (stage_state (object, 0), ==, "running");
+  assert_fails (fixture, "run p.yaml", 6, "limbeck: output directory 'p.out' is being written by another run; ");
+
+  kill (pid, SIGKILL);
+  while (status == -1)
+    g_main_context_iteration (NULL, TRUE);
+  g_spawn_close_pid (pid);
+  object = get_status (fixture, &root);
+  g_assert_cmpstr (json_object_get_string_member (object, "state"), ==, "killed");
+  g_assert_false (json_object_get_boolean_member (object, "alive"));
+  g_assert_cmpstr (stage_state (object, 0), ==, "killed");
+  g_assert_cmpstr (stage_state (object, 1), ==, "done");
+  g_auto (Result) result = run_command (fixture, "status p.out");
+  assert_contains (result.out, "killed after ");
+  assert_contains (result.out, "\nsleeper  killed ");
+  assert_contains (result.out, "Z stage 'end': ");
+}
+
+static void
+test_status_of_ended_runs (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (JsonNode) root = NULL;
+  write_text (fixture->directory, "p.yaml", good);
+  g_auto (Result) done = run_command (fixture, "run --quiet p.yaml");
+  JsonObject *object = get_status (fixture, &root);
+  g_assert_cmpstr (json_object_get_string_member (object, "state"), ==, "done");
+  g_assert_true (json_object_get_null_member (object, "error"));
+  g_auto (Result) text = run_command (fixture, "status p.out --lines 1");
+  assert_contains (text.out, "Sums (p.yaml)\ndone after ");
+  assert_contains (text.out, "\nsource  done   4/4  100% ");
+  assert_contains (text.out, "Z done after ");
+  write_text (fixture->directory, "p.yaml",
+              "limbeck: 1\nstages:\n"
+              "  source: {plugin: counter}\n"
+              "  fails: {plugin: doubler, inputs: {numbers: source.numbers}, with: {fail-at: 1}}\n");
+  g_auto (Result) failed = run_command (fixture, "run --quiet p.yaml");
+  object = get_status (fixture, &root);
+  g_assert_cmpstr (json_object_get_string_member (object, "state"), ==, "failed");
+  g_assert_cmpstr (stage_state (object, 1), ==, "failed");
+  g_assert_cmpstr (json_object_get_string_member (object, "error"), ==,
+                   "stage 'fails': packet 1 is too much; send fewer");
+  write_text (fixture->directory, "p.out/run/status.json", "{\"stages\": [1, {}], \"pid\": \"x\"}");
+  g_auto (Result) strange = run_command (fixture, "status p.out");
+  g_assert_cmpint (strange.status, ==, 0);
+  write_text (fixture->directory, "p.out/run/status.json", "{");
+  assert_fails (fixture, "status p.out", 5, "p.out/run/status.json: is not the status of a run");
+}
+
+static void
+test_progress_for_programs (Fixture *fixture, gconstpointer data)
+{
+  write_text (fixture->directory, "p.yaml", good);
+  g_auto (Result) result = run_command (fixture, "run --progress=json p.yaml");
+  g_assert_cmpint (result.status, ==, 0);
+  g_auto (GStrv) lines = g_strsplit (result.err, "\n", -1);
+  guint n = g_strv_length (lines) - 1, n_stages = 0, n_metrics = 0, n_messages = 0;
+  double time = 0;
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (JsonNode) node = json_from_string (lines[i], NULL);
+    g_assert_nonnull (node);
+    JsonObject *object = json_node_get_object (node);
+    const char *event = json_object_get_string_member (object, "event");
+    g_assert_true ((i == 0) == (strcmp (event, "start") == 0));
+    g_assert_true ((i == n - 1) == (strcmp (event, "end") == 0));
+    n_stages += strcmp (event, "stage") == 0 && strcmp (json_object_get_string_member (object, "state"), "done") == 0;
+    n_metrics += strcmp (event, "metric") == 0;
+    n_messages += strcmp (event, "message") == 0;
+    time = json_object_get_double_member (object, "time");
+  }
+  g_assert_cmpuint (n_stages, ==, 2);
+  g_assert_cmpuint (n_metrics, ==, 3);
+  g_assert_cmpuint (n_messages, ==, 1); /* of the ratio that is no number */
+  g_assert_cmpfloat (time, >, 0);
+  assert_fails (fixture, "run --progress=xml p.yaml", 2,
+                "limbeck: --progress is 'xml'; expected one of auto, plain, json, none\n");
+}
+
+static void
+test_record_that_does_not_fit (Fixture *fixture, gconstpointer data)
+{
+  write_text (fixture->directory, "p.yaml", good);
+  g_autofree char *line
+      = g_strdup_printf ("ulimit -f 8; exec '%s' run p.yaml --param n=5000", g_getenv ("LIMBECK_COMMAND"));
+  const char *const words[] = { "sh", "-c", line, NULL };
+  g_auto (GStrv) environment = make_environment (fixture);
+  g_autofree char *out = NULL, *err = NULL;
+  int status;
+  g_assert_true (g_spawn_sync (fixture->directory, (char **)words, environment, G_SPAWN_SEARCH_PATH, NULL, NULL, &out,
+                               &err, &status, NULL));
+  g_assert_cmpint (exit_status (status), ==, LB_ERROR_OUTPUT);
+  assert_contains (err, "run/metrics.csv: cannot be written: the file would be larger than the limit on file sizes; ");
+  /* The stages had come to their end, and the next run completes what is missing. */
+  g_assert_true (file_exists (fixture->directory, "p.out/end.txt"));
+  g_auto (Result) again = run_command (fixture, "run --quiet p.yaml --param n=5000");
+  g_assert_cmpint (again.status, ==, 0);
+  g_autofree char *csv = read_text (fixture->directory, "p.out/run/metrics.csv");
+  assert_contains (csv, "\nsource,5000,number,4999,\n");
+}
+
 /* ---- Looking around ---- */
 
 static void
@@ -403,6 +549,11 @@ main (int argc, char **argv)
   ADD ("/cli/second-signal-kills", test_second_signal_kills);
   ADD ("/cli/traces-numbers-that-are-not-finite", test_traces_numerics);
   ADD ("/cli/refuses-what-will-not-fit-in-memory", test_refuses_what_will_not_fit);
+
+  ADD ("/cli/status-of-running-and-killed-runs", test_status_of_running_and_killed_runs);
+  ADD ("/cli/status-of-ended-runs", test_status_of_ended_runs);
+  ADD ("/cli/progress-for-programs", test_progress_for_programs);
+  ADD ("/cli/record-that-does-not-fit", test_record_that_does_not_fit);
   ADD ("/cli/inspect-lists", test_inspect_lists);
   ADD ("/cli/inspect-tells-all-of-a-stage", test_inspect_tells_all_of_a_stage);
   ADD ("/cli/graph-draws", test_graph_draws);

@@ -233,7 +233,7 @@ test_cancelling_ends_the_run (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_cancelled_before_start_leaves_nothing (Fixture *fixture, gconstpointer data)
+test_cancelled_before_start_leaves_no_result (Fixture *fixture, gconstpointer data)
 {
   Job job = { 0 };
   g_autoptr (GError) error = NULL;
@@ -243,7 +243,9 @@ test_cancelled_before_start_leaves_nothing (Fixture *fixture, gconstpointer data
   g_cancellable_cancel (cancellable);
   g_assert_false (lb_run_execute (job.run, cancellable, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_CANCELLED);
-  g_assert_false (g_file_test (job.output, G_FILE_TEST_EXISTS));
+  g_assert_false (file_exists (job.output, "metrics.json"));
+  g_autofree char *log = read_text (job.output, "run/log.txt");
+  assert_contains (log, "stopped after ");
   job_tear_down (&job);
 }
 
@@ -301,7 +303,7 @@ show (gboolean live)
 {
   int ends[2];
   g_assert_true (g_unix_open_pipe (ends, 0, NULL));
-  g_autoptr (LbProgress) progress = lb_progress_new (ends[1], live);
+  g_autoptr (LbProgress) progress = lb_progress_new (ends[1], live ? LB_PROGRESS_LIVE : LB_PROGRESS_PLAIN);
   LbActivity activities[] = { { .name = "a", .state = LB_ACTIVITY_RUNNING, .started = 1 }, { .name = "later" } };
   lb_progress_update (progress, activities, 2, 1);
   lb_progress_update (progress, activities, 2, 2);
@@ -354,7 +356,7 @@ main (int argc, char **argv)
   ADD ("/run/failure-stops-the-run", test_failure_stops_the_run);
   ADD ("/run/giving-up-unasked-is-an-error", test_giving_up_unasked_is_an_error);
   ADD ("/run/cancelling-ends-the-run", test_cancelling_ends_the_run);
-  ADD ("/run/cancelled-before-start-leaves-nothing", test_cancelled_before_start_leaves_nothing);
+  ADD ("/run/cancelled-before-start-leaves-no-result", test_cancelled_before_start_leaves_no_result);
   ADD ("/run/refuses-an-output-that-cannot-be-made", test_refuses_an_output_that_cannot_be_made);
   g_test_add_func ("/progress/lines", test_progress_lines);
   g_test_add_func ("/progress/plain", test_plain_progress);

@@ -1,0 +1,61 @@
+/* The state of a run as JSON, for other processes: OUTPUT/run/status.json, and the lines of --progress=json.
+ *
+ * status.json is one object:
+ *   limbeck   version of the command         format    1
+ *   title, pipeline, seed                    what is run; @pipeline is the path as given
+ *   pid, host                                the process
+ *   state     running, done, failed or stopped (by the user). One that says "running" while no process holds the
+ *             record's lock was killed
+ *   started, updated                         UTC, ISO 8601
+ *   seconds   since the start                error     why it failed or stopped, or null
+ *   stages    a list of objects as below, in the order of the pipeline file
+ *
+ * A stage is an object of these members; a number that is not known (yet) is null:
+ *   stage     its name
+ *   state     waiting (for a packet to come or to be taken), running, done, stopped or failed
+ *   done, total                              steps
+ *   rate      steps per second               left      seconds until done is total
+ *   seconds   of work so far, waiting left out
+ *   name, value                              the current value, such as the loss
+ *   metric, metric_value                     the figure recorded last
+ *   waits_for                                the link that it waits on
+ *
+ * --progress=json prints one object a line to standard error, each with "event", and "time" in seconds since the start:
+ *   start     title, pipeline, pid
+ *   stage     the members of a stage; when its state changes, and otherwise at most once a second while it works
+ *   metric    stage, step, name, value, unit: as in metrics.jsonl (record.h)
+ *   message   text: what would be printed for people (warnings, links that grew)
+ *   end       state, error
+ */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "pipeline/activity.h"
+
+G_BEGIN_DECLS
+
+/* What status.json says of the run as a whole. */
+typedef struct {
+  const char *title, *pipeline;
+  gint64 seed;
+  const char *state, *error; /* @error may be NULL */
+  gint64 started;            /* of g_get_real_time() */
+  double seconds;
+} LbStatusHead;
+
+/* The text of status.json. Free with g_free(). */
+char *lb_status_to_json (const LbStatusHead *head, const LbActivity *activities, guint n, gint64 now);
+
+/* Adds the members of a stage to the object that @builder is in. */
+void lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 now);
+
+/* Adds one member. A number that is not finite becomes null. */
+void lb_json_add_text (JsonBuilder *builder, const char *name, const char *text);
+void lb_json_add_number (JsonBuilder *builder, const char *name, double value);
+void lb_json_add_integer (JsonBuilder *builder, const char *name, gint64 value);
+
+/* What @builder holds, indented or in one line; with a line end. Free with g_free(). */
+char *lb_json_to_text (JsonBuilder *builder, gboolean pretty);
+
+G_END_DECLS
