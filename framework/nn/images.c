@@ -4,6 +4,9 @@
 #include <math.h>
 
 #include "base/error.h"
+#include "tensor/half.h"
+
+#define HALF_BLOCK 256 /* pixels converted at a time */
 
 static void
 load_u8 (const guint8 *from, gint64 channels, gint64 pixels, const float *mean, const float *std, float *to)
@@ -21,6 +24,21 @@ load_f32 (const float *from, gint64 channels, gint64 pixels, float *to)
       to[p * channels + k] = from[k * pixels + p];
 }
 
+static void
+load_f16 (const guint16 *from, gint64 channels, gint64 pixels, float *to)
+{
+  float block[HALF_BLOCK];
+
+  for (gint64 k = 0; k < channels; k++)
+    for (gint64 first = 0; first < pixels; first += HALF_BLOCK) {
+      gint64 n = MIN (HALF_BLOCK, pixels - first);
+
+      lb_f16_to_f32 (from + k * pixels + first, block, (gsize)n);
+      for (gint64 p = 0; p < n; p++)
+        to[(first + p) * channels + k] = block[p];
+    }
+}
+
 void
 lb_images_load (LbTensor *images, const guint32 *indices, gint64 count, LbTensor *mean, LbTensor *std, LbTensor *out)
 {
@@ -35,6 +53,8 @@ lb_images_load (LbTensor *images, const guint32 *indices, gint64 count, LbTensor
     g_assert (index < lb_tensor_dim (images, 0));
     if (lb_tensor_dtype (images) == LB_U8)
       load_u8 (lb_tensor_u8 (images) + index * size, channels, pixels, lb_tensor_f32 (mean), lb_tensor_f32 (std), to);
+    else if (lb_tensor_dtype (images) == LB_F16)
+      load_f16 (lb_tensor_f16 (images) + index * size, channels, pixels, to);
     else
       load_f32 (lb_tensor_f32 (images) + index * size, channels, pixels, to);
   }
@@ -64,6 +84,10 @@ lb_images_to_u8 (LbTensor *images, LbTensor *mean, LbTensor *std)
 
   if (lb_tensor_dtype (images) == LB_U8)
     return lb_tensor_copy (images);
+  if (lb_tensor_dtype (images) == LB_F16) {
+    g_autoptr (LbTensor) wide = lb_tensor_convert (images, LB_F32);
+    return lb_images_to_u8 (wide, mean, std);
+  }
 
   LbTensor *result = lb_tensor_new (LB_U8, lb_tensor_shape (images));
   const float *from = lb_tensor_f32 (images);
@@ -77,6 +101,45 @@ lb_images_to_u8 (LbTensor *images, LbTensor *mean, LbTensor *std)
         *to++ = value > 0 ? (guint8)MIN (floor (value + 0.5), 255.0) : 0;
       }
   return result;
+}
+
+/* Stored images as normalised ones, in the order of streams. */
+static LbTensor *
+normalise (LbTensor *images, LbTensor *mean, LbTensor *std)
+{
+  gint64 channels = lb_tensor_dim (images, 1), pixels = lb_tensor_dim (images, 2) * lb_tensor_dim (images, 3);
+  LbTensor *result = lb_tensor_new (LB_F32, lb_tensor_shape (images));
+
+  /* Plane by plane: an image of one channel lies alike in streams and programs. */
+  for (gint64 i = 0; i < lb_tensor_dim (images, 0) * channels; i++)
+    load_u8 (lb_tensor_u8 (images) + i * pixels, 1, pixels, lb_tensor_f32 (mean) + i % channels,
+             lb_tensor_f32 (std) + i % channels, lb_tensor_f32 (result) + i * pixels);
+  return result;
+}
+
+LbTensor *
+lb_images_convert (const char *whose, LbTensor *images, LbTensor *mean, LbTensor *std, LbDType dtype, GError **error)
+{
+  g_autoptr (LbTensor) wide = NULL;
+
+  if (lb_tensor_dtype (images) == dtype)
+    return lb_tensor_ref (images);
+  if (dtype == LB_U8)
+    return lb_images_to_u8 (images, mean, std);
+  wide = lb_tensor_dtype (images) == LB_U8    ? normalise (images, mean, std)
+         : lb_tensor_dtype (images) == LB_F16 ? lb_tensor_convert (images, LB_F32)
+                                              : lb_tensor_ref (images);
+  if (dtype == LB_F32)
+    return g_steal_pointer (&wide);
+  for (gint64 i = 0; i < lb_tensor_size (wide); i++)
+    if (fabsf (lb_tensor_f32 (wide)[i]) >= 65520) {
+      g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                   "%s: a value of image %" G_GINT64_FORMAT
+                   " is %g, where at most 65504 was expected, the most that f16 holds; keep f32",
+                   whose, i / (lb_tensor_size (wide) / lb_tensor_dim (wide, 0)), lb_tensor_f32 (wide)[i]);
+      return NULL;
+    }
+  return lb_tensor_convert (wide, LB_F16);
 }
 
 gboolean

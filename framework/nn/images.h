@@ -1,7 +1,7 @@
 /* Images between streams and programs: streams carry [n, c, h, w], programs [n, h, w, c].
  *
- * Streams hold u8 images as stored (0 to 255), or f32 images already normalised. Either way a set's mean and std (f32
- * [c], of values scaled to [0, 1]) say how: normalised = (u8 / 255 - mean) / std.
+ * Streams hold u8 images as stored (0 to 255), or f16 or f32 images already normalised. Either way a set's mean and std
+ * (f32 [c], of values scaled to [0, 1]) say how: normalised = (u8 / 255 - mean) / std. Programs compute in f32.
  */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* Copies images @indices[0 .. count) of @images, u8 or f32 [n, c, h, w], normalised, into @out, f32 [>= count, h, w,
- * c].
+/* Copies images @indices[0 .. count) of @images, u8, f16 or f32 [n, c, h, w], normalised, into @out, f32 [>= count, h,
+ * w, c].
  * @indices NULL means 0, 1, 2, ... @mean and @std, f32 [c], are used for u8 only. */
 void
 lb_images_load (LbTensor *images, const guint32 *indices, gint64 count, LbTensor *mean, LbTensor *std, LbTensor *out);
@@ -18,8 +18,15 @@ lb_images_load (LbTensor *images, const guint32 *indices, gint64 count, LbTensor
 /* The other way, without touching values: f32 [n, h, w, c] into a new f32 [n, c, h, w]. */
 LbTensor *lb_images_to_stream (LbTensor *images);
 
-/* Normalised f32 or stored u8 [n, c, h, w] as u8 [n, c, h, w] for looking at, clipped to 0 .. 255. New tensor. */
+/* Normalised f16 or f32, or stored u8 [n, c, h, w] as u8 [n, c, h, w] for looking at, clipped to 0 .. 255. New tensor.
+ */
 LbTensor *lb_images_to_u8 (LbTensor *images, LbTensor *mean, LbTensor *std);
+
+/* @images [n, c, h, w] of one of the three dtypes as another: u8 as lb_images_to_u8(), f16 and f32 normalised. A new
+ * tensor, or @images again, as a new reference. NULL with LB_ERROR_INPUT when a value is too large for f16 (65504);
+ * @whose begins the message. */
+LbTensor *
+lb_images_convert (const char *whose, LbTensor *images, LbTensor *mean, LbTensor *std, LbDType dtype, GError **error);
 
 /* Whether two sets, or a set and a model, were normalised alike (within 1e-5). If not, FALSE with LB_ERROR_INPUT naming
  * both sides: @ours and @theirs are what to call them, such as "the test set". mean and std are f32 [c]. */

@@ -182,7 +182,7 @@ parse_dtypes (const LbDraft *draft, const LbDocumentNode *node, const char *text
     LbDType dtype;
     if (!lb_dtype_from_name (g_strstrip (names[i]), &dtype))
       return refuse (draft, node, error,
-                     "'%s' is not a dtype; expected 'text' or some of u8, i32, i64, f32, f64 with '|'"
+                     "'%s' is not a dtype; expected 'text' or some of u8, i32, i64, f16, f32, f64 with '|'"
                      " between them",
                      names[i]);
     if ((*dtypes & (1u << dtype)) != 0)

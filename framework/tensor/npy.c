@@ -18,7 +18,8 @@ static const struct {
   const char *descr;
   LbDType dtype;
 } known[] = {
-  { "|u1", LB_U8 }, { "|b1", LB_U8 }, { "<i4", LB_I32 }, { "<i8", LB_I64 }, { "<f4", LB_F32 }, { "<f8", LB_F64 },
+  { "|u1", LB_U8 },  { "|b1", LB_U8 },  { "<i4", LB_I32 }, { "<i8", LB_I64 },
+  { "<f4", LB_F32 }, { "<f8", LB_F64 }, { "<f2", LB_F16 },
 };
 
 GString *
@@ -123,7 +124,7 @@ refuse_descr (Reader *reader, const char *descr)
 
   g_autofree char *found = g_strescape (descr, NULL);
   g_set_error (reader->error, LB_ERROR, LB_ERROR_INPUT,
-               "%s: has the dtype '%s' (%s), where one of |u1, |b1, <i4, <i8, <f4, <f8 was expected; "
+               "%s: has the dtype '%s' (%s), where one of |u1, |b1, <i4, <i8, <f2, <f4, <f8 was expected; "
                "convert it with numpy's astype",
                reader->place, found, what);
   return FALSE;

@@ -19,7 +19,7 @@ GArray *lb_named_tensors_new (void);
 void lb_npy_append (GByteArray *bytes, const LbTensor *tensor);
 
 /* Parses one .npy image. @place (a path, "file.npz: member x") begins the error message. Fortran order, big-endian and
- * object arrays are refused; '<f2' is refused too; bool is read as u8. LB_ERROR_INPUT. */
+ * object arrays are refused; bool is read as u8. LB_ERROR_INPUT. */
 LbTensor *lb_npy_parse (const char *place, gconstpointer data, gsize length, GError **error);
 
 /* Writes @tensors in the given order as @path, stored or deflated, with fixed times, so that equal tensors give equal

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "tensor/half.h"
+
 #define ALIGNMENT 64
 
 G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
@@ -27,7 +29,7 @@ static const struct {
   gsize size;
 } dtypes[LB_N_DTYPES] = {
   [LB_U8] = { "u8", 1 },   [LB_I32] = { "i32", 4 }, [LB_I64] = { "i64", 8 },
-  [LB_F32] = { "f32", 4 }, [LB_F64] = { "f64", 8 },
+  [LB_F32] = { "f32", 4 }, [LB_F64] = { "f64", 8 }, [LB_F16] = { "f16", 2 },
 };
 
 gsize
@@ -297,6 +299,28 @@ lb_tensor_f64 (const LbTensor *tensor)
   g_return_val_if_fail (tensor->dtype == LB_F64, NULL);
 
   return tensor->data;
+}
+
+guint16 *
+lb_tensor_f16 (const LbTensor *tensor)
+{
+  g_return_val_if_fail (tensor->dtype == LB_F16, NULL);
+
+  return tensor->data;
+}
+
+LbTensor *
+lb_tensor_convert (const LbTensor *tensor, LbDType dtype)
+{
+  g_return_val_if_fail ((tensor->dtype == LB_F32 && dtype == LB_F16) || (tensor->dtype == LB_F16 && dtype == LB_F32),
+                        NULL);
+  LbTensor *converted = lb_tensor_new (dtype, tensor->shape);
+
+  if (dtype == LB_F16)
+    lb_f16_from_f32 (tensor->data, converted->data, (gsize)tensor->size);
+  else
+    lb_f16_to_f32 (tensor->data, converted->data, (gsize)tensor->size);
+  return converted;
 }
 
 char *

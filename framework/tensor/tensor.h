@@ -11,12 +11,12 @@ G_BEGIN_DECLS
 
 #define LB_MAX_RANK 6
 
-typedef enum { LB_U8, LB_I32, LB_I64, LB_F32, LB_F64, LB_N_DTYPES } LbDType;
+typedef enum { LB_U8, LB_I32, LB_I64, LB_F32, LB_F64, LB_F16, LB_N_DTYPES } LbDType;
 
 /* Bytes of one element. */
 gsize lb_dtype_size (LbDType dtype);
 
-/* "u8", "i32", "i64", "f32", "f64". */
+/* "u8", "i32", "i64", "f32", "f64", "f16"; the last for storage alone. */
 const char *lb_dtype_name (LbDType dtype);
 gboolean lb_dtype_from_name (const char *name, LbDType *dtype);
 
@@ -73,6 +73,10 @@ gint32 *lb_tensor_i32 (const LbTensor *tensor);
 gint64 *lb_tensor_i64 (const LbTensor *tensor);
 float *lb_tensor_f32 (const LbTensor *tensor);
 double *lb_tensor_f64 (const LbTensor *tensor);
+guint16 *lb_tensor_f16 (const LbTensor *tensor); /* see half.h */
+
+/* An f32 tensor as f16, rounded to the nearest, or an f16 one as f32, exactly. New tensor. */
+LbTensor *lb_tensor_convert (const LbTensor *tensor, LbDType dtype);
 
 /* SHA-256 over dtype, shape and elements, in hexadecimal; free with g_free(). */
 char *lb_tensor_digest (const LbTensor *tensor);

@@ -141,7 +141,7 @@ evaluate_model (LbStage *stage, Bench *bench, LbPacket *test, LbPacket *model, g
   gboolean done;
 
   /* What is stored as u8 can be normalised as the model wants it; what is normalised already cannot be undone. */
-  if (lb_tensor_dtype (images) == LB_F32
+  if (lb_tensor_dtype (images) != LB_U8
       && !lb_images_same_normalisation (ours, lb_packet_get (test, "mean"), lb_packet_get (test, "std"), theirs,
                                         lb_packet_get (model, "mean"), lb_packet_get (model, "std"), error))
     return FALSE;

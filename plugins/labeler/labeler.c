@@ -103,8 +103,9 @@ labeler_configure (LbConfigure *configure, gpointer data, GError **error)
   g_autoptr (LbNetwork) network = NULL;
   g_autoptr (LbPredictor) predictor = NULL;
 
-  if (dtypes == 1 << LB_U8 || dtypes == 1 << LB_F32)
-    lb_configure_set_output_dtype (configure, "augmented", "images", dtypes == 1 << LB_U8 ? LB_U8 : LB_F32);
+  for (guint dtype = 0; dtype < LB_N_DTYPES; dtype++)
+    if (dtypes == 1u << dtype)
+      lb_configure_set_output_dtype (configure, "augmented", "images", (LbDType)dtype);
   lb_configure_set_output_packets (configure, "augmented", 1);
   if (!architectures || !architectures[0] || size.channels < 1 || size.height < 1 || size.width < 1 || n < 1
       || views < 1 || classes < 1)

@@ -1,6 +1,6 @@
 /* npz: samples as NumPy's .npz files, one member for each field of the packet, so that numpy.load() reads them:
  *
- *   images u8|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
+ *   images u8|f16|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
  *   and for augmented samples windows f32 [v, 4] and dense_labels f32 [n, v, classes]
  *
  * Three stage types: npz-sink writes what it is sent, samples or augmented; npz-source and npz-augmented-source read a
@@ -19,9 +19,11 @@ typedef struct {
 } Source;
 
 typedef struct {
-  char *file;
+  char *file, *storage;
   gboolean compress;
 } Sink;
+
+static const char *const storages[] = { "carried", "u8", "f16", "f32", NULL };
 
 static const LbProperty source_properties[] = {
   LB_PATH (Source, file, "file", NULL, "The .npz file"),
@@ -32,12 +34,15 @@ static const LbProperty source_properties[] = {
 
 static const LbProperty sink_properties[] = {
   LB_RESULT (Sink, file, "file", "*.npz", "The file to write"),
+  LB_CHOICE (Sink, storage, "storage", "carried", storages,
+             "Images as they are carried; u8: stored values, rounded and clipped to 0 to 255; f16 or f32: normalised"),
   LB_BOOLEAN (Sink, compress, "compress", "false", "Whether members are deflated"),
   LB_PROPERTIES_END,
 };
 
 static const LbPort sink_inputs[] = {
-  { "samples", "samples", "classes", 0, "What to write: samples, or augmented samples with windows and dense labels" },
+  { "samples", "samples", "n c h w classes", 0,
+    "What to write: samples, or augmented samples with windows and dense labels" },
   LB_PORTS_END,
 };
 
@@ -57,11 +62,30 @@ static const LbPort augmented_outputs[] = {
 static gboolean
 sink_configure (LbConfigure *configure, gpointer data, GError **error)
 {
-  gint64 bytes = lb_configure_input_bytes (configure, "samples");
+  Sink *self = data;
+  gint64 bytes = lb_configure_input_bytes (configure, "samples"), elements = 1;
 
+  for (guint i = 0; i < 4; i++)
+    elements *= MAX (lb_configure_dim (configure, ((const char *[]){ "n", "c", "h", "w" })[i]), 0);
+  /* Images of another dtype pass through f32. */
+  if (!g_str_equal (self->storage, "carried"))
+    bytes = bytes == LB_UNKNOWN ? LB_UNKNOWN : bytes + elements * (gint64)sizeof (float);
   if (bytes != LB_UNKNOWN)
     lb_configure_cost (configure, 0, (double)(bytes + lb_configure_collect_bytes (configure, "samples")));
   return TRUE;
+}
+
+/* The images as they are to be stored; new reference. */
+static LbTensor *
+stored_images (const Sink *self, LbStage *stage, LbPacket *packet, GError **error)
+{
+  LbTensor *images = lb_packet_get (packet, "images");
+  LbDType dtype = lb_tensor_dtype (images);
+
+  if (!g_str_equal (self->storage, "carried"))
+    lb_dtype_from_name (self->storage, &dtype);
+  return lb_images_convert (lb_stage_source (stage, "samples", 0), images, lb_packet_get (packet, "mean"),
+                            lb_packet_get (packet, "std"), dtype, error);
 }
 
 static gboolean
@@ -69,14 +93,18 @@ sink_run (LbStage *stage, gpointer data, GError **error)
 {
   Sink *self = data;
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
+  g_autoptr (LbTensor) images = NULL;
   g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
   g_autofree char *path = lb_stage_output_path (stage, self->file);
 
-  if (!packet)
+  if (!packet || !(images = stored_images (self, stage, packet, error)))
     return FALSE;
   for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
     LbNamedTensor member = { (char *)lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i) };
+
+    if (g_str_equal (member.name, "images"))
+      member.tensor = images;
     g_array_append_val (members, member);
   }
   if (lb_stage_dim (stage, "classes") != LB_UNKNOWN) {
@@ -98,22 +126,24 @@ find_member (GArray *members, const char *name)
   return NULL;
 }
 
-/* The member @name, which must be of one of two dtypes and of @rank, with at least one element. */
+/* The member @name, which must be of one of @dtypes (bits 1 << LbDType) and of @rank, with at least one element. */
 static LbTensor *
-get_member (const char *path, GArray *members, const char *name, LbDType dtype, LbDType other, guint rank,
-            GError **error)
+get_member (const char *path, GArray *members, const char *name, guint dtypes, guint rank, GError **error)
 {
   LbTensor *tensor = find_member (members, name);
   g_autofree char *shape = tensor ? lb_shape_to_string (lb_tensor_shape (tensor)) : NULL;
+  g_autoptr (GString) expected = g_string_new (NULL);
 
+  for (guint i = 0; i < LB_N_DTYPES; i++)
+    if (dtypes & 1u << i)
+      g_string_append_printf (expected, "%s%s", expected->len ? " or " : "", lb_dtype_name ((LbDType)i));
   if (!tensor)
-    lb_input_error (path, error, "has no member '%s'; expected one of %s with %u dimensions", name,
-                    lb_dtype_name (dtype), rank);
-  else if ((lb_tensor_dtype (tensor) != dtype && lb_tensor_dtype (tensor) != other)
-           || lb_tensor_shape (tensor).rank != rank || lb_tensor_size (tensor) == 0)
-    lb_input_error (path, error, "member '%s' is %s%s; expected %s%s%s with %u dimensions and at least one element",
-                    name, lb_dtype_name (lb_tensor_dtype (tensor)), shape, lb_dtype_name (dtype),
-                    dtype != other ? " or " : "", dtype != other ? lb_dtype_name (other) : "", rank);
+    lb_input_error (path, error, "has no member '%s'; expected one of %s with %u dimensions", name, expected->str,
+                    rank);
+  else if (!(dtypes & 1u << lb_tensor_dtype (tensor)) || lb_tensor_shape (tensor).rank != rank
+           || lb_tensor_size (tensor) == 0)
+    lb_input_error (path, error, "member '%s' is %s%s; expected %s with %u dimensions and at least one element", name,
+                    lb_dtype_name (lb_tensor_dtype (tensor)), shape, expected->str, rank);
   else
     return tensor;
   return NULL;
@@ -122,12 +152,13 @@ get_member (const char *path, GArray *members, const char *name, LbDType dtype, 
 static gboolean
 all_finite (const char *path, const char *name, LbTensor *tensor, GError **error)
 {
-  if (lb_tensor_dtype (tensor) == LB_F32)
-    for (gint64 i = 0; i < lb_tensor_size (tensor); i++)
-      if (!isfinite (lb_tensor_f32 (tensor)[i]))
-        return lb_input_error (path, error,
-                               "element %" G_GINT64_FORMAT " of member '%s' is %g; expected finite numbers", i, name,
-                               lb_tensor_f32 (tensor)[i]);
+  g_autoptr (LbTensor) wide
+      = lb_tensor_dtype (tensor) == LB_F16 ? lb_tensor_convert (tensor, LB_F32) : lb_tensor_ref (tensor);
+
+  for (gint64 i = 0; i < lb_tensor_size (wide) && lb_tensor_dtype (wide) == LB_F32; i++)
+    if (!isfinite (lb_tensor_f32 (wide)[i]))
+      return lb_input_error (path, error, "element %" G_GINT64_FORMAT " of member '%s' is %g; expected finite numbers",
+                             i, name, lb_tensor_f32 (wide)[i]);
   return TRUE;
 }
 
@@ -135,7 +166,7 @@ all_finite (const char *path, const char *name, LbTensor *tensor, GError **error
 static LbTensor *
 get_channels (const char *path, GArray *members, const char *name, gint64 channels, GError **error)
 {
-  LbTensor *member = get_member (path, members, name, LB_F32, LB_F64, 1, error);
+  LbTensor *member = get_member (path, members, name, 1u << LB_F32 | 1u << LB_F64, 1, error);
   g_autoptr (LbTensor) values = lb_tensor_new (LB_F32, LB_SHAPE (channels));
 
   if (!member)
@@ -161,7 +192,7 @@ get_channels (const char *path, GArray *members, const char *name, gint64 channe
 static LbTensor *
 get_labels (const char *path, GArray *members, gint64 n, gint64 classes, GError **error)
 {
-  LbTensor *member = get_member (path, members, "labels", LB_I32, LB_I64, 1, error);
+  LbTensor *member = get_member (path, members, "labels", 1u << LB_I32 | 1u << LB_I64, 1, error);
 
   return member ? lb_labels_from (path, "member 'labels'", member, n, classes, error) : NULL;
 }
@@ -214,9 +245,9 @@ static gboolean
 add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, GError **error)
 {
   LbTensor *images = lb_packet_get (packet, "images");
-  LbTensor *windows = get_member (path, members, "windows", LB_F32, LB_F32, 2, error), *dense;
+  LbTensor *windows = get_member (path, members, "windows", 1u << LB_F32, 2, error), *dense;
 
-  if (!windows || !(dense = get_member (path, members, "dense_labels", LB_F32, LB_F32, 3, error)))
+  if (!windows || !(dense = get_member (path, members, "dense_labels", 1u << LB_F32, 3, error)))
     return FALSE;
   if (lb_tensor_dim (windows, 1) != 4)
     return lb_input_error (path, error, "member 'windows' has %d columns; expected 4: x, y, width, height",
@@ -235,7 +266,8 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
   g_autoptr (GArray) members = lb_npz_read (self->file, MAX_BYTES, error);
   LbTensor *images, *labels, *mean, *std;
 
-  if (!members || !(images = get_member (self->file, members, "images", LB_U8, LB_F32, 4, error))
+  if (!members
+      || !(images = get_member (self->file, members, "images", 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32, 4, error))
       || !all_finite (self->file, "images", images, error) || !get_classes (self, members, classes, error))
     return NULL;
   lb_packet_set (packet, "images", images);
@@ -324,8 +356,9 @@ static const LbStageType sink_type = {
   .summary = "Writes samples, or augmented samples, as an .npz file that NumPy loads",
   .description
   = "Writes one member for each field as it is carried (images, labels, mean, std, and windows and dense_labels when "
-    "there are any), and the number of classes. The same samples give the same bytes. The file appears under its name "
-    "only when it is complete.",
+    "there are any), and the number of classes. With storage, images are written as u8 (a quarter of f32, but rounded "
+    "to the 256 values of a picture) or f16 (a half, with 11 bits of precision); sources read either back. The same "
+    "samples give the same bytes. The file appears under its name only when it is complete.",
   .inputs = sink_inputs,
   .properties = sink_properties,
   .instance_size = sizeof (Sink),
@@ -336,9 +369,9 @@ static const LbStageType sink_type = {
 static const LbStageType source_type = {
   .name = "npz-source",
   .summary = "Reads samples from an .npz file",
-  .description
-  = "Reads members images (u8 as stored or f32 normalised, [n, c, h, w]), labels [n], mean and std [c], and the number "
-    "of classes from 'classes' or from the property. Other members are left alone.",
+  .description = "Reads members images (u8 as stored, f16 or f32 normalised, [n, c, h, w]), labels [n], mean and std "
+                 "[c], and the number "
+                 "of classes from 'classes' or from the property. Other members are left alone.",
   .outputs = source_outputs,
   .properties = source_properties,
   .instance_size = sizeof (Source),

@@ -40,8 +40,9 @@ random_selection_configure (LbConfigure *configure, gpointer data, GError **erro
         "%d is more than the %d images that the smallest class of the source has; ask for fewer, or give a larger "
         "source",
         (int)self->images_per_class, (int)least);
-  if (dtypes == 1 << LB_U8 || dtypes == 1 << LB_F32)
-    lb_configure_set_output_dtype (configure, "samples", "images", dtypes == 1 << LB_U8 ? LB_U8 : LB_F32);
+  for (guint dtype = 0; dtype < LB_N_DTYPES; dtype++)
+    if (dtypes == 1u << dtype)
+      lb_configure_set_output_dtype (configure, "samples", "images", (LbDType)dtype);
   lb_configure_set_output_packets (configure, "samples", 1);
   /* The images in order of their classes, and an order to draw from. */
   lb_configure_cost (

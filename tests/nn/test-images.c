@@ -44,6 +44,45 @@ test_normalised_images_are_only_reordered (void)
   g_assert_cmpmem (lb_tensor_data (back), lb_tensor_bytes (back), lb_tensor_data (images), lb_tensor_bytes (images));
 }
 
+/* Longer than the blocks that are converted at a time. */
+static void
+test_halves_are_loaded_as_their_values (void)
+{
+  LbShape shape = LB_SHAPE (2, 3, 17, 19);
+  g_autoptr (LbTensor) images = lb_tensor_new (LB_F32, shape), half = NULL, wide = NULL;
+  g_autoptr (LbTensor) expected = lb_tensor_new (LB_F32, LB_SHAPE (2, 17, 19, 3)), out = lb_tensor_copy (expected);
+  LbRandom random = lb_random (lb_key (6));
+  guint differ = 0;
+
+  lb_random_fill_normal (&random, lb_tensor_f32 (images), (gsize)lb_tensor_size (images));
+  half = lb_images_convert ("set", images, NULL, NULL, LB_F16, NULL);
+  wide = lb_images_convert ("set", half, NULL, NULL, LB_F32, NULL);
+  lb_images_load (wide, NULL, 2, NULL, NULL, expected);
+  lb_images_load (half, NULL, 2, NULL, NULL, out);
+  g_assert_cmpmem (lb_tensor_data (out), lb_tensor_bytes (out), lb_tensor_data (expected), lb_tensor_bytes (expected));
+  for (gint64 i = 0; i < lb_tensor_size (images); i++) {
+    CLOSE (lb_tensor_f32 (wide)[i], lb_tensor_f32 (images)[i], fabs (lb_tensor_f32 (images)[i]) / 2048 + 1e-7);
+    differ += lb_tensor_f32 (wide)[i] != lb_tensor_f32 (images)[i];
+  }
+  g_assert_cmpuint (differ, >, 1000);
+}
+
+static void
+test_stored_images_convert_to_normalised_ones (void)
+{
+  g_autoptr (LbTensor) images = colour_pair (), back = NULL, again = NULL;
+  g_autoptr (LbTensor) mean = TENSOR (LB_SHAPE (3), 0.1f, 0.2f, 0.3f), std = TENSOR (LB_SHAPE (3), 1, 0.5f, 0.25f);
+  g_autoptr (LbTensor) loaded = lb_tensor_new (LB_F32, LB_SHAPE (2, 1, 2, 3)), expected = NULL;
+
+  lb_images_load (images, NULL, 2, mean, std, loaded);
+  expected = lb_images_to_stream (loaded);
+  back = lb_images_convert ("set", images, mean, std, LB_F32, NULL);
+  g_assert_cmpmem (lb_tensor_data (back), lb_tensor_bytes (back), lb_tensor_data (expected),
+                   lb_tensor_bytes (expected));
+  again = lb_images_convert ("set", back, mean, std, LB_U8, NULL);
+  g_assert_cmpmem (lb_tensor_data (again), lb_tensor_bytes (again), lb_tensor_data (images), lb_tensor_bytes (images));
+}
+
 static void
 test_to_u8_gives_stored_values_back (void)
 {
@@ -132,6 +171,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/images/stored-images-are-normalised", test_stored_images_are_normalised);
   g_test_add_func ("/images/normalised-images-are-only-reordered", test_normalised_images_are_only_reordered);
+  g_test_add_func ("/images/halves-are-loaded-as-their-values", test_halves_are_loaded_as_their_values);
+  g_test_add_func ("/images/stored-images-convert-to-normalised-ones", test_stored_images_convert_to_normalised_ones);
   g_test_add_func ("/images/to-u8-gives-stored-values-back", test_to_u8_gives_stored_values_back);
   g_test_add_func ("/images/to-u8-clips", test_to_u8_clips);
   g_test_add_func ("/images/normalisations-are-compared", test_normalisations_are_compared);

@@ -63,6 +63,54 @@ test_augmented_samples_come_back (void)
     assert_same_tensor (lb_packet_get (back, lb_packet_field_name (packet, i)), lb_packet_field_tensor (packet, i));
 }
 
+/* Half precision as nearest, stored values as rounded; both are read back as they were written. */
+static void
+test_storage_of_images (void)
+{
+  static const struct {
+    const char *storage;
+    LbDType dtype;
+    double error; /* of a normalised value */
+  } cases[] = { { "f16", LB_F16, 1.0 / 2048 }, { "u8", LB_U8, 0.5 / 255 / 0.3 + 1e-6 }, { "f32", LB_F32, 0 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (Harness) sink = harness_new ("npz-sink"), source = harness_new ("npz-source");
+    g_autoptr (LbPacket) packet = small_set (FALSE);
+    const float *x = lb_tensor_f32 (lb_packet_get (packet, "images"));
+    g_autoptr (LbTensor) loaded = lb_tensor_new (LB_F32, LB_SHAPE (2, 2, 2, 1));
+    g_autofree char *path = NULL;
+    LbPacket *back;
+
+    harness_set (sink, "storage", cases[i].storage);
+    path = write_set (sink, packet, "samples");
+    harness_set (source, "file", path);
+    harness_run_well (source);
+    back = harness_output (source, "samples", 0);
+    g_assert_cmpint (lb_tensor_dtype (lb_packet_get (back, "images")), ==, cases[i].dtype);
+    lb_images_load (lb_packet_get (back, "images"), NULL, 2, lb_packet_get (back, "mean"), lb_packet_get (back, "std"),
+                    loaded);
+    for (guint k = 0; k < 8; k++) {
+      /* A picture has no values past black and white. */
+      double wanted = cases[i].dtype == LB_U8 ? CLAMP (x[k], -0.4 / 0.3, 0.6 / 0.3) : x[k];
+      g_assert_cmpfloat (fabs (lb_tensor_f32 (loaded)[k] - wanted), <=, cases[i].error);
+    }
+  }
+}
+
+static void
+test_refuses_what_half_precision_cannot_hold (void)
+{
+  g_autoptr (Harness) sink = harness_new ("npz-sink");
+  g_autoptr (LbPacket) packet = small_set (FALSE);
+
+  lb_packet_take (packet, "images", f32_of (LB_SHAPE (2, 1, 2, 2), (const float[]){ 0, 0, 0, 65519, 0, -1e6f, 0, 0 }));
+  harness_set (sink, "storage", "f16");
+  harness_feed (sink, "samples", "labels.out", "samples", packet, 2);
+  harness_refuses (sink, LB_ERROR_INPUT,
+                   "labels.out: a value of image 1 is -1e+06, where at most 65504 was expected, the most that f16 "
+                   "holds; keep f32");
+}
+
 static void
 test_the_same_set_gives_the_same_bytes (void)
 {
@@ -133,20 +181,20 @@ i32_pair (gint32 a, gint32 b)
 static void
 test_refuses_bad_samples (void)
 {
-  refuses ("npz-source", "images", NULL, "has no member 'images'; expected one of u8 with 4 dimensions");
+  refuses ("npz-source", "images", NULL, "has no member 'images'; expected one of u8 or f32 or f16 with 4 dimensions");
   refuses ("npz-source", "images", lb_tensor_new (LB_F64, LB_SHAPE (2, 1, 2, 2)),
-           "member 'images' is f64[2, 1, 2, 2]; expected u8 or f32 with 4 dimensions and at least one element");
+           "member 'images' is f64[2, 1, 2, 2]; expected u8 or f32 or f16 with 4 dimensions and at least one element");
   refuses ("npz-source", "images", lb_tensor_new (LB_U8, LB_SHAPE (2, 4)),
-           "member 'images' is u8[2, 4]; expected u8 or f32 with 4 dimensions and at least one element");
+           "member 'images' is u8[2, 4]; expected u8 or f32 or f16 with 4 dimensions and at least one element");
   refuses ("npz-source", "images", lb_tensor_new (LB_U8, LB_SHAPE (0, 1, 2, 2)),
-           "member 'images' is u8[0, 1, 2, 2]; expected u8 or f32 with 4 dimensions and at least one element");
+           "member 'images' is u8[0, 1, 2, 2]; expected u8 or f32 or f16 with 4 dimensions and at least one element");
   refuses ("npz-source", "images", f32_of (LB_SHAPE (2, 1, 1, 1), (const float[]){ 0, NAN }),
            "element 1 of member 'images' is nan; expected finite numbers");
   refuses ("npz-source", "labels", lb_tensor_new (LB_I32, LB_SHAPE (3)),
            "member 'labels' has 3 labels for 2 images; expected one each");
   refuses ("npz-source", "labels", i32_pair (0, 2), "label 1 is 2; expected 0 to 1, as there are 2 classes");
   refuses ("npz-source", "labels", i32_pair (-1, 0), "label 0 is -1; expected 0 to 1, as there are 2 classes");
-  refuses ("npz-source", "mean", NULL, "has no member 'mean'; expected one of f32 with 1 dimensions");
+  refuses ("npz-source", "mean", NULL, "has no member 'mean'; expected one of f32 or f64 with 1 dimensions");
   refuses ("npz-source", "mean", lb_tensor_new (LB_F32, LB_SHAPE (3)),
            "member 'mean' has 3 numbers; expected 1, one for each channel of the images");
   refuses ("npz-source", "std", lb_tensor_new (LB_F32, LB_SHAPE (1)),
@@ -206,6 +254,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/npz/samples-come-back", "false", test_samples_come_back);
   g_test_add_data_func ("/npz/compressed-samples-come-back", "true", test_samples_come_back);
   g_test_add_func ("/npz/augmented-samples-come-back", test_augmented_samples_come_back);
+  g_test_add_func ("/npz/storage-of-images", test_storage_of_images);
+  g_test_add_func ("/npz/refuses-what-half-precision-cannot-hold", test_refuses_what_half_precision_cannot_hold);
   g_test_add_func ("/npz/the-same-set-gives-the-same-bytes", test_the_same_set_gives_the_same_bytes);
   g_test_add_func ("/npz/packets-are-joined", test_packets_are_joined);
   g_test_add_func ("/npz/refuses-bad-samples", test_refuses_bad_samples);

@@ -77,8 +77,8 @@ test_reads_installed (Fixture *fixture, gconstpointer data)
   g_assert_true (lb_schema_has_symbol (samples, "classes"));
   const LbField *images = lb_schema_field (samples, "images");
   g_autofree char *type = lb_field_to_string (images);
-  g_assert_cmpstr (type, ==, "u8|f32[n, c, h, w]");
-  g_assert_cmpuint (images->dtypes, ==, 1u << LB_U8 | 1u << LB_F32);
+  g_assert_cmpstr (type, ==, "u8|f32|f16[n, c, h, w]");
+  g_assert_cmpuint (images->dtypes, ==, 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32);
 
   const LbSchema *augmented = lb_schemas_find (fixture->schemas, "augmented");
   g_assert_true (augmented->base == samples);
@@ -186,7 +186,7 @@ static const struct {
   { HEAD "dims: {n: }\nfields:\n  a: f32\n", "x.yaml:4:11", "the meaning of a dimension must be a text" },
   { HEAD "dims: {3n: three}\nfields:\n  a: f32\n", "x.yaml:4:8", "'3n' cannot be a dimension symbol" },
   { HEAD "fields:\n  a: f32[n]\n", "x.yaml:5:6", "add 'n: MEANING' under dims" },
-  { HEAD "fields:\n  a: f16[2]\n", "x.yaml:5:6", "'f16' is not a dtype" },
+  { HEAD "fields:\n  a: f128[2]\n", "x.yaml:5:6", "'f128' is not a dtype" },
   { HEAD "fields:\n  a: f32|f32[2]\n", "x.yaml:5:6", "f32 stands twice" },
   { HEAD "fields:\n  a: f32|[2]\n", "x.yaml:5:6", "'' is not a dtype" },
   { HEAD "fields:\n  a: f32[2\n", "x.yaml:5:6", "'f32[2' is not a type" },

@@ -56,10 +56,10 @@ test_starts_unknown (Fixture *fixture, gconstpointer data)
 {
   g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, LB_UNKNOWN);
   g_assert_cmpint (lb_spec_dim (fixture->samples, "classes"), ==, LB_UNKNOWN);
-  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F32);
+  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32);
   g_autofree char *text = lb_spec_to_string (fixture->samples);
   g_assert_cmpstr (text, ==,
-                   "samples {n ?, c ?, h ?, w ?, classes ?, least ?}: images u8|f32[n, c, h, w], labels i32[n], mean "
+                   "samples {n ?, c ?, h ?, w ?, classes ?, least ?}: images u8|f32|f16[n, c, h, w], labels i32[n], mean "
                    "f32[c], std f32[c]");
 }
 
@@ -85,7 +85,7 @@ test_copies_apart (Fixture *fixture, gconstpointer data)
   lb_spec_set_dim (copy, "n", 11);
   lb_spec_set_dtype (copy, "images", LB_U8);
   g_assert_cmpint (lb_spec_dim (fixture->samples, "n"), ==, 10);
-  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F32);
+  g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32);
   g_assert_true (lb_spec_schema (copy) == lb_spec_schema (fixture->samples));
 }
 
@@ -126,7 +126,7 @@ test_refuses_against_known_values (Fixture *fixture, gconstpointer data)
 
   lb_spec_set_dim (fixture->samples, "h", 32);
   assert_refused (fixture->samples, packet,
-                  "packet of 'samples' has images f32[5, 1, 28, 28]; expected u8|f32[n, c, 32, w], where h is 32");
+                  "packet of 'samples' has images f32[5, 1, 28, 28]; expected u8|f32|f16[n, c, 32, w], where h is 32");
   lb_spec_set_dim (fixture->samples, "h", 28);
   lb_spec_set_dtype (fixture->samples, "images", LB_U8);
   assert_refused (fixture->samples, packet,

@@ -113,7 +113,7 @@ static const struct {
   const char *part;
 } refusals[] = {
   { "big-endian", 1, HEADER ("'>f4'", "False", "(1,)"), 4, "'>f4' (big-endian numbers)" },
-  { "half-floats", 1, HEADER ("'<f2'", "False", "(1,)"), 2, "'<f2' (a type that is not used here)" },
+  { "complex-numbers", 1, HEADER ("'<c8'", "False", "(1,)"), 8, "'<c8' (a type that is not used here)" },
   { "objects", 1, HEADER ("'|O'", "False", "(1,)"), 8, "'|O' (Python objects)" },
   { "records", 1, HEADER ("[('x', '<f4')]", "False", "(1,)"), 4, "(records)" },
   { "fortran-order", 1, HEADER ("'<f4'", "True", "(2, 2)"), 16, "is in Fortran order" },

@@ -6,7 +6,7 @@
 static void
 test_dtypes (void)
 {
-  static const gsize sizes[LB_N_DTYPES] = { 1, 4, 8, 4, 8 };
+  static const gsize sizes[LB_N_DTYPES] = { 1, 4, 8, 4, 8, 2 };
 
   for (guint i = 0; i < LB_N_DTYPES; i++) {
     LbDType dtype = LB_N_DTYPES;
@@ -15,7 +15,7 @@ test_dtypes (void)
     g_assert_cmpuint (lb_dtype_size (i), ==, sizes[i]);
   }
   LbDType untouched = LB_I64;
-  g_assert_false (lb_dtype_from_name ("f16", &untouched));
+  g_assert_false (lb_dtype_from_name ("f128", &untouched));
   g_assert_false (lb_dtype_from_name ("", &untouched));
   g_assert_cmpint (untouched, ==, LB_I64);
 }
