@@ -1,6 +1,7 @@
 /* Linear maps: matrix product, convolution and its two adjoints, average pooling and its adjoint, bilinear sampling and
  * its adjoint. The derivative of each is another of the family, so gradients of gradients need nothing more.
  */
+#include "graph/conv.h"
 #include "graph/op.h"
 
 /* ---- Matrix product: attributes a, b tell which operands are transposed ---- */
@@ -189,30 +190,35 @@ conv2d_by_weight_flops (const LbNode *node)
   return conv2d_flops_of (node->inputs[1]->shape, node->shape);
 }
 
-/* Patches of one sample's image, or their gradient, and the weight reordered. */
-static gsize
-patches_size (LbShape y, LbShape w)
-{
-  gsize patch = w.dim[1] * w.dim[2] * w.dim[3];
-  return (gsize)(y.dim[1] * y.dim[2]) * patch + (gsize)w.dim[0] * patch;
-}
-
+/* Frames of a block of images and the tables of places in them. */
 static gsize
 conv2d_scratch (const LbNode *node, gint64 samples)
 {
-  return patches_size (node->shape, node->inputs[1]->shape);
+  LbConv g
+      = lb_conv (node->inputs[0]->shape, node->inputs[1]->shape, node->shape, node->attributes.a, node->attributes.b);
+  LbFrame frame = lb_conv_frame (&g);
+  return (gsize)(lb_frame_block (&frame, samples) * (lb_frame_size (&frame) + g.pixels) + g.patch);
 }
 
 static gsize
 conv2d_by_input_scratch (const LbNode *node, gint64 samples)
 {
-  return patches_size (node->inputs[0]->shape, node->inputs[1]->shape);
+  LbConv g
+      = lb_conv (node->shape, node->inputs[1]->shape, node->inputs[0]->shape, node->attributes.a, node->attributes.b);
+  LbFrame frame = lb_conv_gradient_frame (&g);
+  if (g.in < LB_CONV_FEW_CHANNELS)
+    return (gsize)(MIN (LB_CONV_PATCHES, g.pixels) * g.patch);
+  return (gsize)(lb_frame_block (&frame, samples) * (lb_frame_size (&frame) + 2 * g.h * g.w) + 2 * g.taps * g.out);
 }
 
+/* The same as forward, and the weight's gradient once more. */
 static gsize
 conv2d_by_weight_scratch (const LbNode *node, gint64 samples)
 {
-  return patches_size (node->inputs[1]->shape, node->shape);
+  LbConv g
+      = lb_conv (node->inputs[0]->shape, node->shape, node->inputs[1]->shape, node->attributes.a, node->attributes.b);
+  LbFrame frame = lb_conv_frame (&g);
+  return (gsize)(lb_frame_block (&frame, samples) * (lb_frame_size (&frame) + g.pixels) + g.patch * (g.out + 1));
 }
 
 const LbOp lb_op_conv2d = { .name = "conv2d",

@@ -1,45 +1,211 @@
-/* Convolution, directly or as a matrix product of patches, one image at a time: by the project's own product where
- * channels fill vectors, by OpenBLAS otherwise; first layers, whose patches are short, by
- * hand (conv-short.h).
+/* Convolution and its two adjoints as matrix products (product.h) whose operands are read where they are: tables tell
+ * where a pixel begins and where, from there, each element of its patch is. Nothing is copied but images with a border,
+ * into frames (graph/conv.h).
  */
-#include "graph/kernels/conv-short.h"
+#include "graph/conv.h"
+#include "graph/kernels/product.h"
 
-/* Rows of patches, [pixels, patch]: what each output pixel sees, zero outside the image. */
 static void
-gather_patches (const Geometry *g, const real *image, real *patches)
+fill_frame (const LbFrame *frame, const real *image, gint64 h, gint64 w, real *to)
 {
-  for (gint64 i = 0; i < g->oh; i++)
-    for (gint64 j = 0; j < g->ow; j++)
-      for (gint64 p = 0; p < g->kh; p++) {
-        gint64 y = i * g->stride + p - g->pad, x = j * g->stride - g->pad;
-        gint64 before = x < 0 ? MIN (-x, g->kw) : 0, after = x + g->kw > g->w ? MIN (x + g->kw - g->w, g->kw) : 0;
-        if (y < 0 || y >= g->h || before + after >= g->kw)
-          before = g->kw, after = 0;
-        gint64 there = g->kw - before - after;
-        memset (patches, 0, before * g->in * sizeof (real));
-        if (there > 0)
-          memcpy (patches + before * g->in, image + (y * g->w + x + before) * g->in, there * g->in * sizeof (real));
-        memset (patches + (before + there) * g->in, 0, after * g->in * sizeof (real));
-        patches += g->kw * g->in;
+  gint64 c = frame->channels, before = CLAMP (-frame->left, 0, frame->width);
+  gint64 first = MAX (frame->left, 0), inside = CLAMP (w - first, 0, frame->width - before);
+  for (gint64 i = 0; i < frame->height; i++, to += frame->width * c) {
+    gint64 y = frame->top + i;
+    if (y < 0 || y >= h) {
+      memset (to, 0, frame->width * c * sizeof (real));
+      continue;
+    }
+    memset (to, 0, before * c * sizeof (real));
+    memcpy (to + before * c, image + (y * w + first) * c, inside * c * sizeof (real));
+    memset (to + (before + inside) * c, 0, (frame->width - before - inside) * c * sizeof (real));
+  }
+}
+
+/* Frames of @n images of @h x @w pixels, in @room, or the images themselves where no frame is needed. */
+static const real *
+frames (const LbFrame *frame, const real *images, gint64 h, gint64 w, gint64 n, real *room)
+{
+  if (frame->top == 0 && frame->left == 0 && frame->height == h && frame->width == w)
+    return images;
+  for (gint64 i = 0; i < n; i++)
+    fill_frame (frame, images + i * h * w * frame->channels, h, w, room + i * lb_frame_size (frame));
+  return room;
+}
+
+/* Where the patches of @n images begin, seen from the first frame. */
+static void
+place_pixels (const LbConv *g, const LbFrame *frame, gint64 n, gint32 *to)
+{
+  for (gint64 image = 0; image < n; image++)
+    for (gint64 i = 0; i < g->oh; i++)
+      for (gint64 j = 0; j < g->ow; j++)
+        *to++ = (gint32)(image * lb_frame_size (frame) + (i * frame->width + j) * g->stride * frame->channels);
+}
+
+/* Where the elements of a patch are, seen from its beginning. */
+static void
+place_patch (const LbConv *g, const LbFrame *frame, gint32 *to)
+{
+  for (gint64 i = 0; i < g->kh; i++)
+    for (gint64 k = 0; k < g->kw * g->in; k++)
+      *to++ = (gint32)(i * frame->width * g->in + k);
+}
+
+static LbConv
+conv_of (const LbCall *call, const LbShape *x, const LbShape *weight, const LbShape *y)
+{
+  return lb_conv (*x, *weight, *y, call->node->attributes.a, call->node->attributes.b);
+}
+
+void
+KERNEL (conv2d) (const LbCall *call)
+{
+  LbConv g = conv_of (call, &call->input_shapes[0], &call->input_shapes[1], &call->output_shape);
+  LbFrame frame = lb_conv_frame (&g);
+  gint64 images = call->output_shape.dim[0], block = lb_frame_block (&frame, images);
+  real *room = call->scratch;
+  gint32 *pixel = (gint32 *)(room + block * lb_frame_size (&frame)), *patch = pixel + block * g.pixels;
+  place_pixels (&g, &frame, block, pixel);
+  place_patch (&g, &frame, patch);
+  for (gint64 first = 0; first < images; first += block) {
+    gint64 n = MIN (block, images - first);
+    const real *x = (const real *)call->inputs[0] + first * g.h * g.w * g.in;
+    PRODUCT (&(Product){ .m = n * g.pixels,
+                         .n = g.out,
+                         .k = g.patch,
+                         .a = frames (&frame, x, g.h, g.w, n, room),
+                         .a_row.offset = pixel,
+                         .a_column.offset = patch,
+                         .b = call->inputs[1],
+                         .b_line.stride = g.patch,
+                         .b_transposed = TRUE,
+                         .c = (real *)call->output + first * g.pixels * g.out,
+                         .c_row.stride = g.out });
+  }
+}
+
+/* ---- By input ---- */
+
+/* Tables of one phase: the pixels of the image that lie (row, column) modulo the stride meet the same taps. */
+typedef struct {
+  gint64 pixels, depth; /* of an image; taps times channels */
+  gint32 *pixel;        /* in frames of the gradient */
+  gint32 *to;           /* in images */
+  gint32 *element;      /* of what a pixel meets, seen from there */
+  gint32 *line;         /* of the weight that it meets */
+} Phase;
+
+static void
+place_phase (const LbConv *g, const LbFrame *frame, gint64 row, gint64 column, gint64 images, Phase *phase)
+{
+  gint64 s = g->stride, n = 0;
+  for (gint64 image = 0; image < images; image++)
+    for (gint64 y = row; y < g->h; y += s)
+      for (gint64 x = column; x < g->w; x += s, n++) {
+        phase->pixel[n] = (gint32)(image * lb_frame_size (frame) + (y / s * frame->width + x / s) * g->out);
+        phase->to[n] = (gint32)(((image * g->h + y) * g->w + x) * g->in);
       }
+  phase->pixels = n / images;
+  n = 0;
+  for (gint64 tap = 0; tap < g->taps; tap++) {
+    gint64 y = row + g->pad - tap / g->kw, x = column + g->pad - tap % g->kw;
+    if (lb_floor_divide (y, s) * s != y || lb_floor_divide (x, s) * s != x)
+      continue;
+    gint64 at = (lb_floor_divide (y, s) - frame->top) * frame->width + lb_floor_divide (x, s) - frame->left;
+    for (gint64 o = 0; o < g->out; o++, n++) {
+      phase->element[n] = (gint32)(at * g->out + o);
+      phase->line[n] = (gint32)(o * g->patch + tap * g->in);
+    }
+  }
+  phase->depth = n;
 }
 
-/* The adjoint: adds rows of patches back to the image. */
 static void
-scatter_patches (const Geometry *g, const real *patches, real *image)
+by_input_in_phases (const LbConv *g, const LbCall *call)
 {
-  for (gint64 i = 0; i < g->oh; i++)
-    for (gint64 j = 0; j < g->ow; j++)
-      for (gint64 p = 0; p < g->kh; p++)
-        for (gint64 q = 0; q < g->kw; q++, patches += g->in) {
-          gint64 y = i * g->stride + p - g->pad, x = j * g->stride + q - g->pad;
-          if (y < 0 || y >= g->h || x < 0 || x >= g->w)
-            continue;
-          real *pixel = image + (y * g->w + x) * g->in;
-          for (gint64 k = 0; k < g->in; k++)
-            pixel[k] += patches[k];
-        }
+  LbFrame frame = lb_conv_gradient_frame (g);
+  gint64 images = call->output_shape.dim[0], block = lb_frame_block (&frame, images);
+  real *room = call->scratch;
+  gint32 *tables = (gint32 *)(room + block * lb_frame_size (&frame));
+  Phase phase = { .pixel = tables,
+                  .to = tables + block * g->h * g->w,
+                  .element = tables + 2 * block * g->h * g->w,
+                  .line = tables + 2 * block * g->h * g->w + g->taps * g->out };
+  /* Pixels between those that a small kernel meets. */
+  if (g->stride > MIN (g->kh, g->kw))
+    memset (call->output, 0, lb_shape_size (call->output_shape) * sizeof (real));
+  for (gint64 first = 0; first < images; first += block) {
+    gint64 n = MIN (block, images - first);
+    const real *y = frames (&frame, (const real *)call->inputs[0] + first * g->pixels * g->out, g->oh, g->ow, n, room);
+    for (gint64 p = 0; p < g->stride * g->stride; p++) {
+      if (p / g->stride >= g->h || p % g->stride >= g->w)
+        continue;
+      if (first == 0 || g->stride > 1)
+        place_phase (g, &frame, p / g->stride, p % g->stride, MIN (block, images), &phase);
+      PRODUCT (&(Product){ .m = n * phase.pixels,
+                           .n = g->in,
+                           .k = phase.depth,
+                           .a = y,
+                           .a_row.offset = phase.pixel,
+                           .a_column.offset = phase.element,
+                           .b = call->inputs[1],
+                           .b_line.offset = phase.line,
+                           .c = (real *)call->output + first * g->h * g->w * g->in,
+                           .c_row.offset = phase.to });
+    }
+  }
 }
+
+/* Adds the patches of pixels [first, first + n) to their image. */
+static void
+add_patches (const LbConv *g, const real *patches, gint64 first, gint64 n, real *image)
+{
+  for (gint64 pixel = first; pixel < first + n; pixel++)
+    for (gint64 i = 0; i < g->kh; i++, patches += g->kw * g->in) {
+      gint64 y = pixel / g->ow * g->stride - g->pad + i, x = pixel % g->ow * g->stride - g->pad;
+      if (y < 0 || y >= g->h)
+        continue;
+      gint64 from = MAX (0, -x) * g->in, to = MIN (g->kw, g->w - x) * g->in;
+      real *line = image + (y * g->w + x) * g->in;
+      for (gint64 k = from; k < to; k++)
+        line[k] += patches[k];
+    }
+}
+
+static void
+by_input_in_patches (const LbConv *g, const LbCall *call)
+{
+  real *patches = call->scratch;
+  memset (call->output, 0, lb_shape_size (call->output_shape) * sizeof (real));
+  for (gint64 image = 0; image < call->output_shape.dim[0]; image++)
+    for (gint64 first = 0; first < g->pixels; first += LB_CONV_PATCHES) {
+      gint64 n = MIN (LB_CONV_PATCHES, g->pixels - first);
+      PRODUCT (&(Product){ .m = n,
+                           .n = g->patch,
+                           .k = g->out,
+                           .a = (const real *)call->inputs[0] + (image * g->pixels + first) * g->out,
+                           .a_row.stride = g->out,
+                           .a_column.stride = 1,
+                           .b = call->inputs[1],
+                           .b_line.stride = g->patch,
+                           .c = patches,
+                           .c_row.stride = g->patch });
+      add_patches (g, patches, first, n, (real *)call->output + image * g->h * g->w * g->in);
+    }
+}
+
+void
+KERNEL (conv2d_by_input) (const LbCall *call)
+{
+  LbConv g = conv_of (call, &call->output_shape, &call->input_shapes[1], &call->input_shapes[0]);
+  if (g.in < LB_CONV_FEW_CHANNELS)
+    by_input_in_patches (&g, call);
+  else
+    by_input_in_phases (&g, call);
+}
+
+/* ---- By weight ---- */
 
 static void
 transpose (const real *from, gint64 rows, gint64 columns, real *to)
@@ -49,76 +215,66 @@ transpose (const real *from, gint64 rows, gint64 columns, real *to)
       to[j * rows + i] = from[i * columns + j];
 }
 
-void
-KERNEL (conv2d) (const LbCall *call)
+/* out[o, tap, k] += sum over pixels of y[pixel, o] x[pixel + tap, k], tap by tap. */
+static void
+add_weights (const LbConv *g, gint64 pixels, const real *x, const gint32 *pixel, const gint32 *patch, const real *y,
+             gboolean add, real *out)
 {
-  Geometry g = geometry_of (call, &call->input_shapes[0], &call->input_shapes[1], &call->output_shape);
-  const real *x = call->inputs[0], *w = call->inputs[1];
-  real *out = call->output, *patches = call->scratch, *turned = patches + g.pixels * g.patch;
-  gboolean hand = by_hand (&g), own = g.out % LANES == 0;
-  if (hand || own)
-    transpose (w, g.out, g.patch, turned);
-  for (gint64 n = 0; n < call->output_shape.dim[0]; n++) {
-    if (hand) {
-      pad_image (&g, x + n * g.h * g.w * g.in, patches);
-      multiply_short (&g, patches, turned, out + n * g.pixels * g.out);
-      continue;
-    }
-    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
-    if (own)
-      gemm (g.pixels, g.out, g.patch, patches, g.patch, 1, turned, g.out, FALSE, out + n * g.pixels * g.out, g.out);
-    else
-      LB_GEMM (FALSE, TRUE, g.pixels, g.out, g.patch, patches, g.patch, w, g.patch, 0, out + n * g.pixels * g.out,
-               g.out);
-  }
+  for (gint64 tap = 0; tap < g->taps; tap++)
+    PRODUCT (&(Product){ .m = g->out,
+                         .n = g->in,
+                         .k = pixels,
+                         .a = y,
+                         .a_row.stride = 1,
+                         .a_column.stride = g->out,
+                         .b = x + patch[tap * g->in],
+                         .b_line.offset = pixel,
+                         .add = add,
+                         .c = out + tap * g->in,
+                         .c_row.stride = g->patch });
 }
 
-void
-KERNEL (conv2d_by_input) (const LbCall *call)
+/* The same with its sides exchanged: out is [patch, o]. */
+static void
+add_weights_exchanged (const LbConv *g, gint64 pixels, const real *x, const gint32 *pixel, const gint32 *patch,
+                       const real *y, gboolean add, real *out)
 {
-  Geometry g = geometry_of (call, &call->output_shape, &call->input_shapes[1], &call->input_shapes[0]);
-  const real *y = call->inputs[0], *w = call->inputs[1];
-  real *out = call->output, *patches = call->scratch;
-  memset (out, 0, lb_shape_size (call->output_shape) * sizeof (real));
-  for (gint64 n = 0; n < call->output_shape.dim[0]; n++) {
-    const real *rows = y + n * g.pixels * g.out;
-    if (g.patch % LANES == 0)
-      gemm (g.pixels, g.patch, g.out, rows, g.out, 1, w, g.patch, FALSE, patches, g.patch);
-    else
-      LB_GEMM (FALSE, FALSE, g.pixels, g.patch, g.out, rows, g.out, w, g.patch, 0, patches, g.patch);
-    scatter_patches (&g, patches, out + n * g.h * g.w * g.in);
-  }
+  PRODUCT (&(Product){ .m = g->patch,
+                       .n = g->out,
+                       .k = pixels,
+                       .a = x,
+                       .a_row.offset = patch,
+                       .a_column.offset = pixel,
+                       .b = y,
+                       .b_line.stride = g->out,
+                       .add = add,
+                       .c = out,
+                       .c_row.stride = g->out });
 }
 
 void
 KERNEL (conv2d_by_weight) (const LbCall *call)
 {
-  Geometry g = geometry_of (call, &call->input_shapes[0], &call->output_shape, &call->input_shapes[1]);
-  const real *x = call->inputs[0], *y = call->inputs[1];
-  real *out = call->output, *patches = call->scratch, *turned = patches + g.pixels * g.patch;
-  gboolean hand = by_hand (&g);
-  if (hand)
-    memset (turned, 0, g.patch * g.out * sizeof (real));
-  else if (!call->accumulate)
-    memset (out, 0, g.patch * g.out * sizeof (real));
-  for (gint64 n = 0; n < call->input_shapes[0].dim[0]; n++) {
-    if (hand) {
-      pad_image (&g, x + n * g.h * g.w * g.in, patches);
-      outer_short (&g, patches, y + n * g.pixels * g.out, turned);
-      continue;
-    }
-    gather_patches (&g, x + n * g.h * g.w * g.in, patches);
-    if (g.patch % LANES == 0)
-      gemm (g.out, g.patch, g.pixels, y + n * g.pixels * g.out, 1, g.out, patches, g.patch, TRUE, out, g.patch);
+  LbConv g = conv_of (call, &call->input_shapes[0], &call->output_shape, &call->input_shapes[1]);
+  LbFrame frame = lb_conv_frame (&g);
+  gint64 images = call->input_shapes[0].dim[0], block = lb_frame_block (&frame, images);
+  gboolean exchanged = g.in < LB_CONV_FEW_CHANNELS;
+  real *room = call->scratch, *turned = room + block * lb_frame_size (&frame);
+  gint32 *pixel = (gint32 *)(turned + g.patch * g.out), *patch = pixel + block * g.pixels;
+  place_pixels (&g, &frame, block, pixel);
+  place_patch (&g, &frame, patch);
+  if (exchanged && call->accumulate)
+    transpose (call->output, g.out, g.patch, turned);
+  for (gint64 first = 0; first < images; first += block) {
+    gint64 n = MIN (block, images - first);
+    const real *x = frames (&frame, (const real *)call->inputs[0] + first * g.h * g.w * g.in, g.h, g.w, n, room);
+    const real *y = (const real *)call->inputs[1] + first * g.pixels * g.out;
+    gboolean add = call->accumulate || first > 0;
+    if (exchanged)
+      add_weights_exchanged (&g, n * g.pixels, x, pixel, patch, y, add, turned);
     else
-      LB_GEMM (TRUE, FALSE, g.out, g.patch, g.pixels, y + n * g.pixels * g.out, g.out, patches, g.patch, 1, out,
-               g.patch);
+      add_weights (&g, n * g.pixels, x, pixel, patch, y, add, call->output);
   }
-  if (!hand)
-    return;
-  for (gint64 o = 0; o < g.out; o++)
-    for (gint64 k = 0; k < g.patch; k++) {
-      real sum = turned[k * g.out + o];
-      out[o * g.patch + k] = call->accumulate ? out[o * g.patch + k] + sum : sum;
-    }
+  if (exchanged)
+    transpose (turned, g.patch, g.out, call->output);
 }

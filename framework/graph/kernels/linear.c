@@ -1,27 +1,47 @@
 /* Matrix product, average pooling, bilinear sampling. */
-#include "graph/kernels/variant.h"
+#include "graph/kernels/product.h"
+
+/* c = [c +] op (a) op (b) with rows of @row_a and @row_b elements; op (a) is m x k. */
+static void
+multiply (const LbCall *call, gint64 m, gint64 n, gint64 k, const real *a, gint64 row_a, const real *b, gint64 row_b,
+          real *c)
+{
+  gboolean ta = call->node->attributes.a != 0, tb = call->node->attributes.b != 0;
+  PRODUCT (&(Product){ .m = m,
+                       .n = n,
+                       .k = k,
+                       .a = a,
+                       .a_row.stride = ta ? 1 : row_a,
+                       .a_column.stride = ta ? row_a : 1,
+                       .b = b,
+                       .b_line.stride = row_b,
+                       .b_transposed = tb,
+                       .add = call->accumulate,
+                       .c = c,
+                       .c_row.stride = n });
+}
 
 void
 KERNEL (matmul) (const LbCall *call)
 {
-  gboolean ta = call->node->attributes.a != 0, tb = call->node->attributes.b != 0;
   const LbShape *a = &call->input_shapes[0], *b = &call->input_shapes[1], *out = &call->output_shape;
   gint64 row_a = a->dim[a->rank - 1], row_b = b->dim[b->rank - 1], n = out->dim[out->rank - 1];
-  gint64 m = lb_shape_size (*out) / MAX (n, 1), k = ta ? lb_shape_size (*a) / MAX (row_a, 1) : row_a;
-  LB_GEMM (ta, tb, m, n, k, call->inputs[0], row_a, call->inputs[1], row_b, call->accumulate ? 1 : 0, call->output, n);
+  gint64 m = lb_shape_size (*out) / MAX (n, 1);
+  gint64 k = call->node->attributes.a != 0 ? lb_shape_size (*a) / MAX (row_a, 1) : row_a;
+  multiply (call, m, n, k, call->inputs[0], row_a, call->inputs[1], row_b, call->output);
 }
 
 void
 KERNEL (batch_matmul) (const LbCall *call)
 {
-  gboolean ta = call->node->attributes.a != 0, tb = call->node->attributes.b != 0;
   guint rank = call->output_shape.rank;
   const gint64 *a = call->input_shapes[0].dim + rank - 2, *b = call->input_shapes[1].dim + rank - 2;
-  gint64 m = call->output_shape.dim[rank - 2], n = call->output_shape.dim[rank - 1], k = a[ta ? 0 : 1];
+  gint64 m = call->output_shape.dim[rank - 2], n = call->output_shape.dim[rank - 1];
+  gint64 k = a[call->node->attributes.a != 0 ? 0 : 1];
   gint64 pairs = lb_shape_size (call->output_shape) / MAX (m * n, 1);
   for (gint64 i = 0; i < pairs; i++)
-    LB_GEMM (ta, tb, m, n, k, (const real *)call->inputs[0] + i * m * k, a[1],
-             (const real *)call->inputs[1] + i * k * n, b[1], 0, (real *)call->output + i * m * n, n);
+    multiply (call, m, n, k, (const real *)call->inputs[0] + i * m * k, a[1], (const real *)call->inputs[1] + i * k * n,
+              b[1], (real *)call->output + i * m * n);
 }
 
 /* The common size 2, which the compiler can turn into vectors. */
