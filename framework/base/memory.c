@@ -146,11 +146,13 @@ gboolean
 lb_memory_parse (const char *text, guint64 *bytes)
 {
   static const char units[] = "KMGT";
-  char *end = NULL;
-  double value = g_ascii_isdigit (*text) ? g_ascii_strtod (text, &end) : 0;
-  double factor = 1;
+  gsize length = strspn (text, "0123456789.");
+  const char *end = text + length;
+  g_autofree char *number = g_strndup (text, length);
+  char *rest = NULL;
+  double value = g_ascii_isdigit (*text) ? g_ascii_strtod (number, &rest) : 0, factor = 1;
 
-  if (end == NULL)
+  if (rest == NULL || *rest != '\0')
     return FALSE;
   const char *unit = *end != '\0' ? strchr (units, g_ascii_toupper (*end)) : NULL;
   if (unit != NULL) {

@@ -213,8 +213,12 @@ train_architecture (LbStage *stage, const Trainer *self, const char *architectur
     g_autoptr (LbTensor) parameters = train_student (stage, self, network, learner, set, course, error);
     double flops = lb_compute_flops (compute) - before;
 
-    if (!parameters
-        || !lb_stage_push (stage, "model", model_packet (network, set, parameters, course->index, flops), error))
+    if (!parameters)
+      return FALSE;
+    /* Before the model is sent: whoever uses it may need the memory. */
+    if (i + 1 == self->repeats)
+      g_clear_pointer (&learner, lb_learner_free);
+    if (!lb_stage_push (stage, "model", model_packet (network, set, parameters, course->index, flops), error))
       return FALSE;
   }
   return TRUE;
