@@ -14,6 +14,8 @@
  */
 #include "base/pool.h"
 
+#include "base/timeline.h"
+
 #include <fenv.h>
 
 #define SPIN_MICROSECONDS 20
@@ -112,6 +114,9 @@ work (gpointer data)
 {
   Worker *worker = data;
   LbPool *pool = worker->pool;
+  g_autofree char *name = g_strdup_printf ("worker %u", worker->seat + 1);
+
+  lb_timeline_thread (name);
 
   /* Arithmetic as IEEE has it, whatever the thread that made the pool was set to: threads inherit it. */
   fesetenv (FE_DFL_ENV);

@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "base/memory.h"
+#include "base/timeline.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "graph/program.h"
@@ -20,7 +21,7 @@ typedef enum { SHOW_AUTO, SHOW_PLAIN, SHOW_JSON, SHOW_NONE } Show;
 
 typedef struct {
   LbChanges changes;
-  char *output, *threads, *format, *memory_limit, *progress;
+  char *output, *threads, *format, *memory_limit, *progress, *trace;
   gboolean quiet, trace_numerics;
   GStrv files;
   guint n_threads;
@@ -37,6 +38,7 @@ options_clear (Options *options)
   g_free (options->threads);
   g_free (options->format);
   g_free (options->progress);
+  g_free (options->trace);
   g_free (options->memory_limit);
   g_strfreev (options->files);
 }
@@ -59,6 +61,8 @@ parse (int argc, char **argv, Options *options)
       "Stop at the first value that is not finite and name the operation that made it (slower)", NULL },
     { "progress", 0, 0, G_OPTION_ARG_FILENAME, &options->progress,
       "What goes to standard error: auto (redrawn on a terminal), plain, json or none", "KIND" },
+    { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace,
+      "Write what every thread does when to FILE, for ui.perfetto.dev or chrome://tracing", "FILE" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -205,6 +209,24 @@ check_memory (const Options *options, const LbPlan *plan, GError **error)
   return available == 0 || lb_cost_fits (cost, taken, available + taken, "are there for it", error);
 }
 
+/* Runs it, with a timeline if that is wanted. */
+static gboolean
+execute (LbRun *run, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) incomplete = NULL;
+  gboolean done = lb_run_execute (run, cancellable, error);
+  guint64 n_dropped = lb_timeline_dropped ();
+  if (lb_timeline_stop (&incomplete)) {
+    if (n_dropped > 0)
+      fprintf (stderr, "limbeck: warning: the trace is full and lacks the last %" G_GUINT64_FORMAT " events\n",
+               n_dropped);
+    return done;
+  }
+  if (done)
+    g_propagate_error (error, g_steal_pointer (&incomplete));
+  return FALSE;
+}
+
 static gboolean
 is_live (int fd)
 {
@@ -244,12 +266,17 @@ lb_command_run (int argc, char **argv)
                              .arithmetic = lb_arithmetic_description (),
                              .progress = progress,
                              .trace_numerics = options.trace_numerics };
-  g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
-  if (run == NULL)
+  /* Before the pool, whose threads give their names. */
+  if (options.trace != NULL && !lb_timeline_start (options.trace, LB_TIMELINE_LIMIT, &error))
     return lb_command_fail (error);
+  g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
+  if (run == NULL) {
+    lb_timeline_stop (NULL);
+    return lb_command_fail (error);
+  }
   Signals signals = { .cancellable = cancellable, .run = run };
   watch_signals (&signals);
-  gboolean done = lb_run_execute (run, cancellable, &error);
+  gboolean done = execute (run, cancellable, &error);
   unwatch_signals (&signals);
   if (!done)
     return lb_command_fail (error);

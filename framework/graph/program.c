@@ -1,6 +1,8 @@
 /* Programs: a plan with memory, bound tensors and results, run on a pool (plan.h says when and where). */
 #include "graph/program.h"
 
+#include "base/timeline.h"
+
 #include "graph/kernels/kernels.h"
 #include "graph/plan.h"
 #include "graph/rewrite.h"
@@ -87,11 +89,13 @@ static inline void
 run_kernel (LbProgram *program, const LbStep *step, const LbCall *call, gint64 first_sample)
 {
   LbKernel kernel = program->kernels->run[call->node->op];
+  gint64 began = lb_timeline_begin ();
   if (G_LIKELY (program->trace == NULL))
     kernel (call);
   else
     lb_trace_call (program->trace, step, kernel, call,
                    first_sample == 0 ? 0 : first_sample * lb_shape_size (call->node->shape) / call->node->shape.dim[0]);
+  lb_timeline_end (began, "op", lb_ops[call->node->op]->name, "node", call->node->id, "first_sample", first_sample);
 }
 
 /* ---- Whole nodes ---- */
@@ -327,6 +331,7 @@ void
 lb_program_run (LbProgram *program, LbCompute *compute)
 {
   LbPool *pool = lb_compute_pool (compute);
+  gint64 began = lb_timeline_begin ();
   check_bound (program);
   /* What somebody else's library did to this thread's rounding or subnormal numbers must not matter. */
   fenv_t before;
@@ -354,6 +359,8 @@ lb_program_run (LbProgram *program, LbCompute *compute)
   }
   fesetenv (&before);
   lb_compute_add_flops (compute, program->flops);
+  lb_timeline_end (began, "program", "program", "flops", (gint64)(program->flops + 0.5), "nodes",
+                   program->graph->nodes->len);
 }
 
 /* ---- Making ---- */

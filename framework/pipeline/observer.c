@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/timeline.h"
 #include "pipeline/observer.h"
 #include "pipeline/record.h"
 #include "pipeline/resolved.h"
@@ -54,7 +55,7 @@ struct _LbObserver {
   gint64 started, started_real;
   LbWatch watch;
   guint64 scarce, told_left;
-  gint64 flushed, written, looked_at_disk;
+  gint64 flushed, written, traced, looked_at_disk;
   gboolean failing;   /* the record could not be written; told */
   GMutex lock;        /* what follows */
   GPtrArray *events;  /* Event* */
@@ -292,6 +293,14 @@ flush (LbObserver *observer)
   observer->failing = !written;
 }
 
+static void
+flush_trace (LbObserver *observer)
+{
+  g_autoptr (GError) error = NULL;
+  if (!lb_timeline_flush (&error))
+    lb_observer_say (observer, "warning: %s; the rest of the trace is left out, and the run goes on", error->message);
+}
+
 /* ---- Looking out ---- */
 
 /* Processor time of all threads but this one, in seconds. */
@@ -353,6 +362,8 @@ lb_observer_tick (LbObserver *observer, const LbActivity *activities, guint n, g
     log_stages (observer, activities, n, now);
     flush (observer);
   }
+  if (is_due (&observer->traced, STATUS_MS, now))
+    flush_trace (observer);
   if (is_due (&observer->written, STATUS_MS, now))
     write_status (observer, activities, n, "running", NULL, now);
   if (observer->progress == NULL)

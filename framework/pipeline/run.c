@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/timeline.h"
 #include "pipeline/metrics.h"
 #include "pipeline/observer.h"
 #include "pipeline/run.h"
@@ -324,7 +325,10 @@ stage_thread (gpointer data)
 {
   StageRun *stage = data;
   GError *error = NULL;
+  lb_timeline_thread (stage->activity.name);
+  gint64 began = lb_timeline_begin ();
   lb_stage_run (stage->stage, &error);
+  lb_timeline_end (began, "stage", stage->activity.name, "bytes_out", (gint64)lb_stage_bytes_out (stage->stage), NULL, 0);
   end_stage (stage, error);
   return NULL;
 }

@@ -17,6 +17,7 @@
 #include "stream/link.h"
 
 #include "base/error.h"
+#include "base/timeline.h"
 #include "stream/queue.h"
 
 /* What a packet counts at least, so that a link of empty packets is bounded too. */
@@ -286,15 +287,17 @@ lb_flow_on_grown (LbFlow *flow, LbFlowGrown grown, gpointer data)
 
 /* ---- Waiting, each side in its own thread ---- */
 
-static void
+static gint64
 begin_wait (Side *side)
 {
   NOTE (side->since, g_get_monotonic_time ());
+  return lb_timeline_begin ();
 }
 
 static void
-end_wait (Side *side)
+end_wait (LbLink *link, Side *side, gint64 began)
 {
+  lb_timeline_end (began, "wait", link->name, "queued", (gint64)lb_queue_cost (&link->queue), NULL, 0);
   NOTE (side->waited, side->waited + g_get_monotonic_time () - side->since);
   NOTE (side->since, 0);
 }
@@ -329,7 +332,7 @@ wait_for_packet (LbLink *link)
 {
   gboolean nap = link->in_stream >= STREAM_PACKETS;
 
-  begin_wait (&link->reader);
+  gint64 began = begin_wait (&link->reader);
   while (reader_must_wait (link)) {
     if (nap)
       g_usleep (NAP_MICROSECONDS);
@@ -338,7 +341,7 @@ wait_for_packet (LbLink *link)
     nap = FALSE;
   }
   link->in_stream = 0;
-  end_wait (&link->reader);
+  end_wait (link, &link->reader, began);
 }
 
 static gboolean
@@ -371,7 +374,7 @@ wait_for_room (LbLink *link, gsize cost)
 {
   LbFlow *flow = link->flow;
 
-  begin_wait (&link->writer);
+  gint64 began = begin_wait (&link->writer);
   g_mutex_lock (&flow->lock);
   while (writer_must_wait (link, cost)) {
     link->pending = cost;
@@ -386,7 +389,7 @@ wait_for_room (LbLink *link, gsize cost)
     sleep_writing (link);
   }
   g_mutex_unlock (&flow->lock);
-  end_wait (&link->writer);
+  end_wait (link, &link->writer, began);
 }
 
 static void
@@ -409,10 +412,10 @@ drop_rest (LbLink *link)
   g_mutex_unlock (&link->flow->lock);
 }
 
-gboolean
-lb_link_push (LbLink *link, LbPacket *packet, GError **error)
+static gboolean
+push (LbLink *link, LbPacket *packet, gsize bytes, GError **error)
 {
-  gsize bytes = lb_packet_bytes (packet), cost = MAX (bytes, LEAST_COST);
+  gsize cost = MAX (bytes, LEAST_COST);
 
   if (writer_must_wait (link, cost))
     wait_for_room (link, cost);
@@ -431,7 +434,19 @@ lb_link_push (LbLink *link, LbPacket *packet, GError **error)
 }
 
 gboolean
-lb_link_pull (LbLink *link, LbPacket **packet, GError **error)
+lb_link_push (LbLink *link, LbPacket *packet, GError **error)
+{
+  gint64 began = lb_timeline_begin ();
+  gsize bytes = lb_packet_bytes (packet);
+  gboolean pushed = push (link, packet, bytes, error);
+
+  if (pushed)
+    lb_timeline_end (began, "push", link->name, "bytes", (gint64)bytes, "packets", (gint64)link->n_packets);
+  return pushed;
+}
+
+static gboolean
+pull (LbLink *link, LbPacket **packet, GError **error)
 {
   *packet = NULL;
   if (LOAD (link->flow->stopped))
@@ -449,6 +464,17 @@ lb_link_pull (LbLink *link, LbPacket **packet, GError **error)
   if (LOAD (link->writer.waiting) && lb_queue_cost (&link->queue) <= LOAD (link->wake_level))
     wake (link->flow, &link->writer);
   return TRUE;
+}
+
+gboolean
+lb_link_pull (LbLink *link, LbPacket **packet, GError **error)
+{
+  gint64 began = lb_timeline_begin ();
+  gboolean pulled = pull (link, packet, error);
+
+  if (began != 0 && pulled && *packet != NULL)
+    lb_timeline_record (began, "pull", link->name, "bytes", (gint64)lb_packet_bytes (*packet), NULL, 0);
+  return pulled;
 }
 
 void

@@ -5,6 +5,7 @@
 #include <json-glib/json-glib.h>
 
 #include "fixture.h"
+#include "timeline.h"
 
 /* What a command left behind. */
 typedef struct {
@@ -454,6 +455,31 @@ test_progress_for_programs (Fixture *fixture, gconstpointer data)
                 "limbeck: --progress is 'xml'; expected one of auto, plain, json, none\n");
 }
 
+/* Five runs of a program: each is in the timeline with its operations, whose kernels lie inside it or on workers. */
+static void
+test_run_draws_programs (Fixture *fixture, gconstpointer data)
+{
+  Timeline timeline;
+  double flops, length, sum;
+  write_text (fixture->directory, "p.yaml", "limbeck: 1\nstages:\n  breaks: {plugin: breaker, with: {tells: false}}\n");
+  g_auto (Result) result = run_command (fixture, "run --quiet --trace timeline.json p.yaml");
+  g_assert_cmpstr (result.err, ==, "");
+  g_assert_cmpint (result.status, ==, 0);
+  g_autofree char *path = g_build_filename (fixture->directory, "timeline.json", NULL);
+  timeline_read (&timeline, path);
+  timeline_assert_nested (&timeline);
+  g_assert_cmpuint (timeline_sum (&timeline, "program", NULL, "flops", &flops, &length), ==, 5);
+  g_assert_cmpuint (timeline_sum (&timeline, "op", "log", NULL, &sum, &sum), >=, 5);
+  g_autofree char *text = read_text (fixture->directory, "p.out/metrics.json");
+  g_autoptr (JsonNode) root = json_from_string (text, NULL);
+  JsonArray *stages = json_object_get_array_member (json_node_get_object (root), "stages");
+  g_assert_cmpfloat (flops, >, 0);
+  g_assert_cmpfloat (flops, ==, json_object_get_double_member (json_array_get_object_element (stages, 0), "flops"));
+  timeline_clear (&timeline);
+  assert_fails (fixture, "run --quiet --trace nowhere/x.json p.yaml", 6,
+                "limbeck: nowhere/x.json: cannot be written: ");
+}
+
 static void
 test_record_that_does_not_fit (Fixture *fixture, gconstpointer data)
 {
@@ -553,6 +579,7 @@ main (int argc, char **argv)
   ADD ("/cli/status-of-running-and-killed-runs", test_status_of_running_and_killed_runs);
   ADD ("/cli/status-of-ended-runs", test_status_of_ended_runs);
   ADD ("/cli/progress-for-programs", test_progress_for_programs);
+  ADD ("/cli/run-draws-programs", test_run_draws_programs);
   ADD ("/cli/record-that-does-not-fit", test_record_that_does_not_fit);
   ADD ("/cli/inspect-lists", test_inspect_lists);
   ADD ("/cli/inspect-tells-all-of-a-stage", test_inspect_tells_all_of_a_stage);

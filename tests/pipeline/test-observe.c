@@ -7,11 +7,13 @@
 
 #include <json-glib/json-glib.h>
 
+#include "base/timeline.h"
 #include "fixture.h"
 #include "pipeline/record.h"
 #include "pipeline/resolved.h"
 #include "pipeline/run.h"
 #include "pipeline/watch.h"
+#include "timeline.h"
 
 /* ---- The record ---- */
 
@@ -294,6 +296,51 @@ test_run_records_curves (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (rows[1135], ==, "source,2345,number,2344,");
 }
 
+/* ---- Timelines ---- */
+
+static void
+assert_moved (const Timeline *timeline, const char *link, guint n, double bytes)
+{
+  double sum, length;
+  g_assert_cmpuint (timeline_sum (timeline, "push", link, "bytes", &sum, &length), ==, n);
+  g_assert_cmpfloat (sum, ==, bytes);
+  g_assert_cmpuint (timeline_sum (timeline, "pull", link, "bytes", &sum, &length), ==, n);
+  g_assert_cmpfloat (sum, ==, bytes);
+}
+
+static void
+test_run_draws_a_timeline (Fixture *fixture, gconstpointer data)
+{
+  static const char *const stages[] = { "source", "twice", "end" };
+  g_autofree char *path = g_build_filename (fixture->directory, "timeline.json", NULL);
+  Timeline timeline;
+  double sum, length, in_stages = 0, waited = 0, moving = 0;
+  g_assert_true (lb_timeline_start (path, LB_TIMELINE_LIMIT, NULL));
+  g_autofree char *log = run_to_log (fixture, diamond, (LbRunSettings){ .link_capacity = 640 });
+  g_assert_true (lb_timeline_stop (NULL));
+  timeline_read (&timeline, path);
+  timeline_assert_nested (&timeline);
+  for (guint i = 0; i < G_N_ELEMENTS (stages); i++) {
+    g_assert_cmpuint (timeline_sum (&timeline, "stage", stages[i], "bytes_out", &sum, &length), ==, 1);
+    g_assert_cmpfloat (sum, ==, i < 2 ? 4000 : 0);
+    in_stages += length;
+  }
+  assert_moved (&timeline, "source.numbers -> twice.numbers", 500, 4000);
+  assert_moved (&timeline, "source.numbers -> end.more", 500, 4000);
+  assert_moved (&timeline, "twice.doubled -> end.numbers", 500, 4000);
+  /* Waiting is part of pushing and pulling, which are part of the stages' time. */
+  g_assert_cmpuint (timeline_sum (&timeline, "wait", NULL, NULL, &sum, &waited), >, 400);
+  timeline_sum (&timeline, "push", NULL, NULL, &sum, &length);
+  moving += length;
+  timeline_sum (&timeline, "pull", NULL, NULL, &sum, &length);
+  moving += length;
+  g_assert_cmpfloat (waited, >, 0);
+  /* Three waits found the end of the stream and no packet. */
+  g_assert_cmpfloat (moving, <, in_stages);
+  timeline_clear (&timeline);
+  g_unlink (path);
+}
+
 /* ---- The resolved pipeline ---- */
 
 static void
@@ -363,6 +410,7 @@ main (int argc, char **argv)
   ADD ("/observer/run-tells-of-a-disk-that-fills-up", test_run_tells_of_a_disk_that_fills_up);
   ADD ("/observer/run-tells-of-values-that-are-no-numbers", test_run_tells_of_values_that_are_no_numbers);
   ADD ("/observer/run-records-curves", test_run_records_curves);
+  ADD ("/observer/run-draws-a-timeline", test_run_draws_a_timeline);
   ADD ("/resolved/is-whole-and-resolves-to-itself", test_resolved_pipeline_is_whole);
   return g_test_run ();
 }
