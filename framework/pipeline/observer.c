@@ -22,8 +22,10 @@
 #define DISK_MS   3000
 #define LOG_MS    60000
 #define PATIENCE  10.0
-#define SCARCE    ((guint64)64 << 20)
-#define ROW_EACH  100 /* steps whose values are all recorded, and how many of each further tenfold are */
+/* Seconds of work that are worth the word "started" in the log. */
+#define BRIEF    0.05
+#define SCARCE   ((guint64)64 << 20)
+#define ROW_EACH 100 /* steps whose values are all recorded, and how many of each further tenfold are */
 
 /* What waits to be shown: a line, or a figure when @name is there. */
 typedef struct {
@@ -252,7 +254,7 @@ log_stages (LbObserver *observer, const LbActivity *activities, guint n, gint64 
     Told *told = &observer->told[i];
     LbActivityState state = activities[i].state;
     gboolean ended = state > LB_ACTIVITY_RUNNING;
-    if (state == LB_ACTIVITY_RUNNING && !told->started) {
+    if (state == LB_ACTIVITY_RUNNING && !told->started && lb_activity_seconds (&activities[i], now) >= BRIEF) {
       told->started = TRUE;
       told->logged = now;
       lb_observer_log (observer, "stage '%s': started", activities[i].name);
