@@ -40,6 +40,7 @@ struct _LbUnpack {
   Archive *filter;
   gboolean is_plain;
   char *failure;    /* why the source could not be read on */
+  gint64 position;  /* bytes read or passed over */
   gsize tail_zeros; /* zero bytes at the end of what was read */
   gboolean has_ended;
   guint8 block[BLOCK];
@@ -167,6 +168,7 @@ read_source (Archive *archive, void *data, const void **block)
     return ARCHIVE_FATAL;
   }
   count_tail_zeros (unpack, unpack->block, (gsize)got);
+  unpack->position += got;
   *block = unpack->block;
   return got;
 }
@@ -179,6 +181,7 @@ skip_source (Archive *archive, void *data, la_int64_t request)
   /* One that leads beyond the end of the file shows when the end is looked at: no zeros were read there. */
   if (!unpack->is_plain || lseek (unpack->descriptor, request, SEEK_CUR) < 0)
     return 0;
+  unpack->position += request;
   unpack->tail_zeros = 0;
   return request;
 }
@@ -239,7 +242,9 @@ check_tar_end (LbUnpack *unpack, GError **error)
     ;
   if (got < 0)
     return damaged_here (unpack, error);
-  return unpack->tail_zeros >= TAR_TAIL
+  /* The last header that was looked for is the first of the zero bytes; those that pad the last member do not count. */
+  gint64 tail = unpack->position - archive_read_header_position (unpack->archive);
+  return (unpack->tail_zeros >= TAR_TAIL && tail >= TAR_TAIL)
          || damaged (unpack, "does not end as a tar file does, with 1024 zero bytes", error);
 }
 
