@@ -25,3 +25,19 @@
 #include "tensor/npz.h"
 #include "tensor/tensor.h"
 #include "tensor/tensors.h"
+
+/* At the end of a plugin's file, in place of LB_DEFINE_PLUGIN, when it brings architectures: @stages and @architectures
+ * are NULL-terminated arrays of pointers; @stages may be NULL.
+ *
+ *   static const LbArchitecture *const architectures[] = { &small, &large, NULL };
+ *   LB_DEFINE_PLUGIN_TABLES ("my-networks", "1.0", "LGPL-2.1-or-later", NULL, architectures);
+ */
+#define LB_DEFINE_PLUGIN_TABLES(name_, version_, licence_, stages_, architectures_)                                    \
+  static gboolean limbeck_load (const char *path, GError **error)                                                      \
+  {                                                                                                                    \
+    return lb_architectures_add (architectures_, path, error);                                                         \
+  }                                                                                                                    \
+  extern const LbPlugin limbeck_plugin;                                                                                \
+  G_MODULE_EXPORT const LbPlugin limbeck_plugin                                                                        \
+      = { LB_PLUGIN_MAGIC, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR, sizeof (LbPlugin), name_, version_, licence_,       \
+          stages_,         limbeck_load }

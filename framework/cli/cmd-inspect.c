@@ -1,10 +1,12 @@
-/* limbeck inspect: everything one needs to write a stage into a pipeline file, made from the plugin's own tables. */
+/* limbeck inspect: everything one needs to write a stage into a pipeline file, made from the plugin's own tables; and
+ * the architectures that stages can be given. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/table.h"
 #include "cli/wrap.h"
+#include "nn/table.h"
 #include "plugin/property.h"
 
 static void
@@ -35,7 +37,9 @@ print_list (LbRegistry *registry)
 {
   g_autofree const char **stages = lb_registry_names (registry);
   g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
+  g_autofree const char **architectures = lb_architecture_names ();
   g_autoptr (LbTable) stage_table = lb_table_new ("ll"), schema_table = lb_table_new ("lll");
+  g_autoptr (LbTable) architecture_table = lb_table_new ("ll");
   for (guint i = 0; stages[i] != NULL; i++)
     lb_table_add (stage_table, stages[i], lb_registry_find (registry, stages[i])->type->summary);
   for (guint i = 0; schemas[i] != NULL; i++) {
@@ -49,6 +53,10 @@ print_list (LbRegistry *registry)
   printf ("\nStream schemas:%s\n",
           schemas[0] == NULL ? " none; put schemas into a directory of LIMBECK_SCHEMA_PATH" : "");
   print_table (schema_table, 2);
+  for (guint i = 0; architectures[i] != NULL; i++)
+    lb_table_add (architecture_table, architectures[i], lb_architecture_find (architectures[i])->summary);
+  printf ("\nArchitectures:\n");
+  print_table (architecture_table, 2);
   GPtrArray *problems = lb_registry_problems (registry);
   for (guint i = 0; i < problems->len; i++)
     printf ("%s  %s\n", i == 0 ? "\nCould not be loaded:\n" : "", (char *)problems->pdata[i]);
@@ -200,6 +208,28 @@ print_stage (LbRegistry *registry, const LbStageEntry *entry)
             entry->path);
 }
 
+/* ---- An architecture ---- */
+
+static void
+print_architecture (const LbArchitecture *architecture)
+{
+  printf ("%s: %s\n", architecture->name, architecture->summary);
+  if (architecture->description != NULL)
+    print_paragraph (architecture->description);
+  if (architecture->options == NULL || architecture->options[0].name == NULL) {
+    printf ("\nIt has no options.\n");
+  } else {
+    printf ("\nOptions, behind the name as in %s:%s=%s:\n", architecture->name, architecture->options[0].name,
+            architecture->options[0].fallback);
+    for (const LbArchitectureOption *option = architecture->options; option->name != NULL; option++) {
+      g_autofree char *expected = lb_architecture_option_expected (option);
+      printf ("  %s: %s, default %s\n", option->name, expected, option->fallback);
+      lb_print_wrapped (option->doc, 4);
+    }
+  }
+  printf ("\nFrom: %s\n", lb_architecture_origin (architecture));
+}
+
 /* ---- The command ---- */
 
 static int
@@ -207,13 +237,16 @@ tell_unknown (LbRegistry *registry, const char *name)
 {
   g_autofree const char **stages = lb_registry_names (registry);
   g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
+  g_autofree const char **architectures = lb_architecture_names ();
   g_autofree char *word = g_utf8_make_valid (name, -1);
   const char *near = lb_nearest_name (word, stages);
   if (near == NULL)
     near = lb_nearest_name (word, schemas);
+  if (near == NULL)
+    near = lb_nearest_name (word, architectures);
   g_autofree char *hint
       = near != NULL ? g_strdup_printf ("did you mean '%s'?", near) : g_strdup ("'limbeck inspect' lists all");
-  lb_command_usage ("'%s' is neither a stage type nor a stream schema; %s", word, hint);
+  lb_command_usage ("'%s' is neither a stage type nor a stream schema nor an architecture; %s", word, hint);
   GPtrArray *problems = lb_registry_problems (registry);
   for (guint i = 0; i < problems->len; i++)
     fprintf (stderr, "limbeck: note: %s\n", (char *)problems->pdata[i]);
@@ -227,8 +260,8 @@ lb_command_inspect (int argc, char **argv)
   const GOptionEntry entries[] = { G_OPTION_ENTRY_NULL };
   LbParsed parsed
       = lb_command_parse (argc, argv, entries, "[NAME]",
-                          "Describes the stage type or stream schema NAME; without it, lists all there are and\n"
-                          "what could not be loaded.",
+                          "Describes the stage type, stream schema or architecture NAME; without it, lists all\n"
+                          "there are and what could not be loaded.",
                           NULL, 0, 1, &names);
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
@@ -239,13 +272,18 @@ lb_command_inspect (int argc, char **argv)
   }
   const LbStageEntry *entry = lb_registry_find (registry, names[0]);
   const LbSchema *schema = lb_schemas_find (lb_registry_schemas (registry), names[0]);
-  if (entry == NULL && schema == NULL)
+  const LbArchitecture *architecture = lb_architecture_find (names[0]);
+  if (entry == NULL && schema == NULL && architecture == NULL)
     return tell_unknown (registry, names[0]);
   if (entry != NULL)
     print_stage (registry, entry);
   if (schema != NULL) {
     fputs (entry != NULL ? "\n" : "", stdout);
     print_schema (schema);
+  }
+  if (architecture != NULL) {
+    fputs (entry != NULL || schema != NULL ? "\n" : "", stdout);
+    print_architecture (architecture);
   }
   return 0;
 }

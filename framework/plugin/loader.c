@@ -169,6 +169,19 @@ is_empty (const char *text)
   return text == NULL || *text == '\0';
 }
 
+/* Bytes of a descriptor of this minor version of the interface: new members stand at the end. */
+static gsize
+descriptor_size (guint minor)
+{
+  return minor == 0 ? G_STRUCT_OFFSET (LbPlugin, load) : sizeof (LbPlugin);
+}
+
+LbPluginLoad
+lb_plugin_load_function (const LbPlugin *plugin)
+{
+  return plugin->interface_minor == 0 ? NULL : plugin->load;
+}
+
 static gboolean
 check_descriptor (const char *path, const LbPlugin *plugin, GError **error)
 {
@@ -179,17 +192,18 @@ check_descriptor (const char *path, const LbPlugin *plugin, GError **error)
                    plugin->magic, LB_PLUGIN_MAGIC);
   if (!check_version (path, plugin, error))
     return FALSE;
-  if (plugin->struct_size != sizeof (LbPlugin))
+  if (plugin->struct_size != descriptor_size (plugin->interface_minor))
     return refuse (path, error,
                    "has a descriptor of %u bytes where interface %d.%d has %" G_GSIZE_FORMAT
                    "; build it again against this limbeck",
-                   plugin->struct_size, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR, sizeof (LbPlugin));
+                   plugin->struct_size, LB_INTERFACE_MAJOR, plugin->interface_minor,
+                   descriptor_size (plugin->interface_minor));
   if (is_empty (plugin->name) || is_empty (plugin->version) || is_empty (plugin->licence))
     return refuse (path, error, "has no %s in its descriptor; give one to LB_DEFINE_PLUGIN (...)",
                    is_empty (plugin->name)      ? "name"
                    : is_empty (plugin->version) ? "version"
                                                 : "licence");
-  if (plugin->stages == NULL || plugin->stages[0] == NULL)
+  if ((plugin->stages == NULL || plugin->stages[0] == NULL) && lb_plugin_load_function (plugin) == NULL)
     return refuse (path, error, "has no stage types; name at least one in LB_DEFINE_PLUGIN (...)");
   return TRUE;
 }

@@ -12,4 +12,8 @@ G_BEGIN_DECLS
  * path, what is wrong, and the remedy. */
 const LbPlugin *lb_plugin_open (const char *path, GModule **module, GError **error);
 
+/* The load function of a descriptor that lb_plugin_open() gave; NULL when it has none, as those of interface 1.0. */
+typedef gboolean (*LbPluginLoad) (const char *path, GError **error);
+LbPluginLoad lb_plugin_load_function (const LbPlugin *plugin);
+
 G_END_DECLS

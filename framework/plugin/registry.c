@@ -21,8 +21,15 @@ struct _LbRegistry {
 };
 
 /* Stands for types that are linked in. */
-static const LbPlugin linked_in = { LB_PLUGIN_MAGIC, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR,  sizeof (LbPlugin),
-                                    "built-in",      LB_VERSION,         "LGPL-2.1-or-later", NULL };
+static const LbPlugin linked_in = { LB_PLUGIN_MAGIC,
+                                    LB_INTERFACE_MAJOR,
+                                    LB_INTERFACE_MINOR,
+                                    sizeof (LbPlugin),
+                                    "built-in",
+                                    LB_VERSION,
+                                    "LGPL-2.1-or-later",
+                                    NULL,
+                                    NULL };
 
 static void
 entry_free (gpointer data)
@@ -117,11 +124,10 @@ add_entry (LbRegistry *registry, const LbStageType *type, const LbPlugin *plugin
   g_hash_table_insert (registry->entries, (gpointer)type->name, entry);
 }
 
-/* Checks all stage types of @plugin, then takes them in. */
 static gboolean
-add_plugin (LbRegistry *registry, const LbPlugin *plugin, const char *path, GError **error)
+check_stages (LbRegistry *registry, const LbPlugin *plugin, const char *path, GError **error)
 {
-  for (guint i = 0; plugin->stages[i] != NULL; i++) {
+  for (guint i = 0; plugin->stages != NULL && plugin->stages[i] != NULL; i++) {
     const LbStageType *type = plugin->stages[i];
     if (!lb_stage_type_check (type, registry->schemas, error)) {
       g_prefix_error (error, "plugin '%s': ", path);
@@ -136,7 +142,23 @@ add_plugin (LbRegistry *registry, const LbPlugin *plugin, const char *path, GErr
         return FALSE;
       }
   }
-  for (guint i = 0; plugin->stages[i] != NULL; i++)
+  return TRUE;
+}
+
+/* Checks all that @plugin brings, then takes it in. */
+static gboolean
+add_plugin (LbRegistry *registry, const LbPlugin *plugin, const char *path, GError **error)
+{
+  LbPluginLoad load = lb_plugin_load_function (plugin);
+
+  if (!check_stages (registry, plugin, path, error))
+    return FALSE;
+  /* Last of what can fail: it may hand out pointers into the plugin, which is resident from here on. */
+  if (load != NULL && !load (path, error)) {
+    g_prefix_error (error, "plugin '%s': ", path);
+    return FALSE;
+  }
+  for (guint i = 0; plugin->stages != NULL && plugin->stages[i] != NULL; i++)
     add_entry (registry, plugin->stages[i], plugin, path);
   return TRUE;
 }

@@ -256,7 +256,7 @@ typedef struct {
 /* The interface version of this header. Rules: a change that old plugins survive raises the minor number, any other the
  * major. A plugin loads when its major is ours and its minor is not newer. */
 #define LB_INTERFACE_MAJOR 1
-#define LB_INTERFACE_MINOR 0
+#define LB_INTERFACE_MINOR 1
 #define LB_PLUGIN_MAGIC    0x4c696d62u /* "Limb" */
 
 /* What a plugin exports, under the symbol "limbeck_plugin". */
@@ -265,15 +265,24 @@ typedef struct {
   guint16 interface_major, interface_minor;
   guint32 struct_size; /* sizeof (LbPlugin) */
   const char *name, *version, *licence;
-  const LbStageType *const *stages; /* NULL-terminated */
+  const LbStageType *const *stages; /* NULL-terminated; NULL: none */
+  /* Since 1.1: called when the plugin is taken in, to make known what else it brings, such as architectures
+   * (LB_DEFINE_PLUGIN_TABLES); @path is its file. FALSE refuses the plugin. NULL: it brings stage types alone. */
+  gboolean (*load) (const char *path, GError **error);
 } LbPlugin;
 
 /* One line at the end of a plugin's file: LB_DEFINE_PLUGIN ("idx", "1.0", "LGPL-2.1-or-later", &idx_type); */
 #define LB_DEFINE_PLUGIN(name_, version_, licence_, ...)                                                               \
   static const LbStageType *const limbeck_stages[] = { __VA_ARGS__, NULL };                                            \
   extern const LbPlugin limbeck_plugin;                                                                                \
-  G_MODULE_EXPORT const LbPlugin limbeck_plugin                                                                        \
-      = { LB_PLUGIN_MAGIC, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR, sizeof (LbPlugin),                                  \
-          name_,           version_,           licence_,           limbeck_stages }
+  G_MODULE_EXPORT const LbPlugin limbeck_plugin = { LB_PLUGIN_MAGIC,                                                   \
+                                                    LB_INTERFACE_MAJOR,                                                \
+                                                    LB_INTERFACE_MINOR,                                                \
+                                                    sizeof (LbPlugin),                                                 \
+                                                    name_,                                                             \
+                                                    version_,                                                          \
+                                                    licence_,                                                          \
+                                                    limbeck_stages,                                                    \
+                                                    NULL }
 
 G_END_DECLS

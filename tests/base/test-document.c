@@ -53,6 +53,17 @@ test_tree (void)
   g_assert_false (lb_document_get (root, "empty")->quoted);
 }
 
+/* Names of architectures with options need no quotes in a list. */
+static void
+test_colons_in_lists (void)
+{
+  g_autoptr (LbDocument) document = parse ("a: [convnet-d3:width=64:norm=batch, vit]\n");
+  const LbDocumentNode *list = lb_document_get (document->root, "a");
+
+  g_assert_cmpuint (list->items->len, ==, 2);
+  g_assert_cmpstr (((LbDocumentNode *)list->items->pdata[0])->text, ==, "convnet-d3:width=64:norm=batch");
+}
+
 static void
 test_blocks (void)
 {
@@ -201,6 +212,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/document/keeps-order-text-and-places", test_tree);
+  g_test_add_func ("/document/colons-in-lists-need-no-quotes", test_colons_in_lists);
   g_test_add_func ("/document/reads-block-text-and-windows-line-ends", test_blocks);
   g_test_add_func ("/document/guesses-no-types", test_no_guessing);
   for (guint i = 0; i < G_N_ELEMENTS (refusals); i++) {

@@ -168,6 +168,46 @@ test_single (gconstpointer data)
   subject_clear (&f32);
 }
 
+/* Of many elements the asked share is dropped, the mean stays, and one sample's mask does not depend on the others. */
+static void
+test_dropout_share (void)
+{
+  enum { N = 3, SIZE = 40001 };
+  g_autofree float *masks[2] = { NULL };
+  for (guint run = 0; run < 2; run++) {
+    g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
+    gint64 n = run == 0 ? N : 1;
+    LbNode *keys = lb_batch_input (graph, "keys", LB_SHAPE (n, LB_DROPOUT_KEY));
+    LbNode *mask = lb_dropout_mask (keys, LB_SHAPE (n, SIZE), 0.1, 2),
+           *other = lb_dropout_mask (keys, LB_SHAPE (n, SIZE), 0.1, 3);
+    g_autoptr (GError) error = NULL;
+    LbProgram *program = lb_compile (graph, (LbNode *[]){ mask, other }, 2, &error);
+    g_assert_no_error (error);
+    g_autoptr (LbTensor) rows = lb_tensor_new (LB_F32, LB_SHAPE (n, LB_DROPOUT_KEY));
+    lb_dropout_keys (lb_key (6), n, lb_tensor_f32 (rows));
+    lb_program_bind (program, keys, rows);
+    lb_program_run (program, compute);
+    masks[run] = g_memdup2 (lb_tensor_data (lb_program_result (program, mask)), (gsize)n * SIZE * sizeof (float));
+    const float *others = lb_tensor_f32 (lb_program_result (program, other));
+    gint64 dropped = 0, both = 0;
+    for (gint64 i = 0; i < n * SIZE; i++) {
+      g_assert_true (masks[run][i] == 0 || fabsf (masks[run][i] - 1 / 0.9f) < 1e-6f);
+      dropped += masks[run][i] == 0;
+      both += masks[run][i] == 0 && others[i] == 0;
+    }
+    /* Five standard deviations. */
+    g_assert_cmpfloat (fabs ((double)dropped / (n * SIZE) - 0.1), <, 5 * sqrt (0.09 / (n * SIZE)));
+    g_assert_cmpfloat (fabs ((double)both / (n * SIZE) - 0.01), <, 5 * sqrt (0.0099 / (n * SIZE)));
+    lb_program_free (program);
+  }
+  g_assert_cmpmem (masks[0], SIZE * sizeof (float), masks[1], SIZE * sizeof (float));
+  /* The words are those of base/random.h, in order. */
+  guint32 words[4];
+  lb_philox (lb_key_index (lb_key (6), 0), 7, 2 << 8 | 3, words);
+  for (guint k = 0; k < 4; k++)
+    g_assert_cmpint (masks[0][4 * 7 + k] == 0, ==, words[k] < (guint32)(0.1 * 4294967296.0));
+}
+
 static void
 test_complete (void)
 {
@@ -186,6 +226,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   pool = lb_pool_new (2);
   compute = lb_compute_new (pool);
+  g_test_add_func ("/ops/dropout-drops-its-share", test_dropout_share);
   g_test_add_func ("/ops/every-op-has-an-example", test_complete);
   for (guint i = 0; i < n_examples; i++) {
     const char *name = lb_ops[examples[i].op]->name;

@@ -328,6 +328,41 @@ test_foreign_states_are_refused (void)
                 "expected; it is damaged or was saved with another set, start the training again");
 }
 
+/* A rate of 0 leaves what is trained alone, weight decay and all; running statistics follow the images nonetheless, and
+ * those of the views after them. */
+static void
+test_statistics_follow_the_images (void)
+{
+  g_auto (Toy) toy = toy_new (12, 1);
+  g_autoptr (LbTensor) windows = lb_view_windows (8, 8, 2, 0.75), dense = lb_tensor_new (LB_F32, LB_SHAPE (12, 4, 2));
+  LbLearningSet set = { toy.images, toy.labels, toy.mean, toy.std, windows, dense };
+  LbLearnerSettings settings = { .batch = 6, .momentum = 0.9, .weight_decay = 0.1 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbNetwork) network = lb_network_new ("convnet-d1:width=4:norm=batch", (LbImageSize){ 1, 8, 8 }, 2, &error);
+  g_autoptr (LbTensor) start = lb_network_initialise (network, lb_key (3));
+  gint64 trained = lb_network_n_trained (network), all = lb_network_n_parameters (network);
+  g_autoptr (LbPool) pool = lb_pool_new (2);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  double loss, moved[2] = { 0 };
+
+  for (settings.views = 0; settings.views < 2; settings.views++) {
+    g_autoptr (LbLearner) learner = lb_learner_new (network, 12, &settings, &error);
+    g_autoptr (LbTensor) parameters = lb_tensor_copy (start);
+
+    g_assert_no_error (error);
+    lb_learner_start (learner, parameters, 0);
+    lb_learner_begin_epoch (learner, &set, lb_key (4));
+    while (lb_learner_step (learner, compute, &loss))
+      ;
+    g_assert_cmpmem (lb_tensor_data (start), (gsize)trained * 4, lb_tensor_data (parameters), (gsize)trained * 4);
+    for (gint64 i = trained; i < all; i++)
+      moved[settings.views] += fabs (lb_tensor_f32 (parameters)[i] - lb_tensor_f32 (start)[i]);
+  }
+  /* Two steps go 1 - 0.9^2 of the way, four 1 - 0.9^4. */
+  g_assert_cmpfloat (moved[0], >, 0.01);
+  g_assert_cmpfloat (moved[1], >, 1.5 * moved[0]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -342,6 +377,7 @@ main (int argc, char **argv)
   g_test_add_func ("/learner/views-are-augmented", test_views_are_augmented);
   g_test_add_func ("/learner/average-follows-the-parameters", test_average_follows_the_parameters);
   g_test_add_func ("/learner/restored-training-ends-in-the-same-bits", test_restored_training_ends_in_the_same_bits);
+  g_test_add_func ("/learner/statistics-follow-the-images", test_statistics_follow_the_images);
   g_test_add_func ("/learner/foreign-states-are-refused", test_foreign_states_are_refused);
   return g_test_run ();
 }

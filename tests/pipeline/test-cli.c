@@ -85,8 +85,9 @@ test_usage_errors_exit_with_2 (Fixture *fixture, gconstpointer data)
                 "limbeck: --threads is '0'; expected a whole number from 1 to 1024\n");
   assert_fails (fixture, "run --format xml a.yaml", 2, "limbeck: --format is 'xml'; expected one of text, json\n");
   assert_fails (fixture, "graph --format png a.yaml", 2, "limbeck: --format is 'png'; expected one of dot, svg\n");
-  assert_fails (fixture, "inspect countre", 2,
-                "limbeck: 'countre' is neither a stage type nor a stream schema; did you mean 'counter'?\n");
+  assert_fails (
+      fixture, "inspect countre", 2,
+      "limbeck: 'countre' is neither a stage type nor a stream schema nor an architecture; did you mean 'counter'?\n");
   g_setenv ("LIMBECK_KERNELS", "quantum", TRUE);
   assert_fails (fixture, "inspect", 2, "LIMBECK_KERNELS is 'quantum'; expected baseline, x86-64-v3 or x86-64-v4");
   g_setenv ("LIMBECK_KERNELS", "baseline", TRUE);
@@ -513,6 +514,20 @@ test_inspect_lists (Fixture *fixture, gconstpointer data)
   assert_contains (result.out, "  doubler ");
   assert_contains (result.out, "Stream schemas:\n");
   assert_contains (result.out, "  numbers ");
+  assert_contains (result.out, "Architectures:\n  convnet-d1 ");
+}
+
+static void
+test_inspect_tells_options_of_an_architecture (Fixture *fixture, gconstpointer data)
+{
+  g_auto (Result) convnet = run_command (fixture, "inspect convnet-d3"),
+                  alexnet = run_command (fixture, "inspect alexnet");
+  g_assert_cmpint (convnet.status, ==, 0);
+  assert_contains (convnet.out, "Options, behind the name as in convnet-d3:width=128:\n"
+                                "  width: a whole number from 1 to 4096, default 128\n");
+  assert_contains (convnet.out, "  norm: instance, group, batch or none, default instance\n");
+  assert_contains (convnet.out, "From: built-in\n");
+  assert_contains (alexnet.out, "It has no options.\n");
 }
 
 static void
@@ -582,6 +597,7 @@ main (int argc, char **argv)
   ADD ("/cli/run-draws-programs", test_run_draws_programs);
   ADD ("/cli/record-that-does-not-fit", test_record_that_does_not_fit);
   ADD ("/cli/inspect-lists", test_inspect_lists);
+  ADD ("/cli/inspect-tells-options-of-an-architecture", test_inspect_tells_options_of_an_architecture);
   ADD ("/cli/inspect-tells-all-of-a-stage", test_inspect_tells_all_of_a_stage);
   ADD ("/cli/graph-draws", test_graph_draws);
   return g_test_run ();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "nn/network.h"
 #include "plugin/registry.h"
 
 typedef struct {
@@ -123,6 +124,52 @@ test_loads_plugin (Fixture *fixture, gconstpointer data)
   g_assert_true (lb_registry_load (fixture->registry, path, &error));
 }
 
+/* A descriptor that ends where that of interface 1.0 ended. */
+static void
+test_loads_plugin_of_an_older_interface (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = install (fixture, "oldest", "oldest.so");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lb_registry_load (fixture->registry, path, &error));
+  g_assert_no_error (error);
+  g_assert_nonnull (lb_registry_find (fixture->registry, "oldest"));
+}
+
+/* What a plugin brings beside stage types is known to every stage after loading; loading it anew changes nothing. */
+static void
+test_loads_architectures (Fixture *fixture, gconstpointer data)
+{
+  const LbImageSize size = { 3, 32, 32 };
+  g_autofree char *path = g_test_build_filename (G_TEST_BUILT, "plugin", "network.so", NULL);
+  g_autoptr (LbRegistry) second = lb_registry_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (lb_network_new ("two-layers:width=4", size, 10, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_PIPELINE);
+  g_clear_error (&error);
+  g_assert_true (lb_registry_load (fixture->registry, path, &error));
+  g_assert_no_error (error);
+  load_schemas (second);
+  g_assert_true (lb_registry_load (second, path, &error));
+  g_assert_no_error (error);
+
+  g_autoptr (LbNetwork) network = lb_network_new ("two-layers:activation=relu:width=4", size, 10, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (lb_network_architecture (network), ==, "two-layers:width=4:activation=relu");
+  g_assert_cmpint (lb_network_n_trained (network), ==, 4 * 27 + 4 + 8 + 4 * 10 + 10);
+  g_assert_cmpint (lb_network_n_parameters (network), ==, lb_network_n_trained (network) + 8);
+  g_assert_true (lb_network_has_dropout (network));
+}
+
+static void
+test_refuses_architectures_of_a_known_name (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_BUILT, "plugin", "network-taken.so", NULL);
+
+  assert_refused (fixture, path, "is known already from 'built-in'; keep one of the two on the plugin path");
+}
+
 static void
 test_scans_in_name_order (Fixture *fixture, gconstpointer data)
 {
@@ -173,14 +220,14 @@ test_refuses_wrong_descriptors (Fixture *fixture, gconstpointer data)
 {
   static const char *const cases[][2] = {
     { "magic", "magic 0x12345678, expected 0x4c696d62" },
-    { "newer-minor", "was built for plugin interface 1.7, but this limbeck (" LB_VERSION ") has interface 1.0; update "
+    { "newer-minor", "was built for plugin interface 1.7, but this limbeck (" LB_VERSION ") has interface 1.1; update "
                      "limbeck, or build the plugin against this limbeck" },
     { "newer-major",
-      "was built for plugin interface 9.0, but this limbeck (" LB_VERSION ") has interface 1.0; update" },
+      "was built for plugin interface 9.1, but this limbeck (" LB_VERSION ") has interface 1.1; update" },
     { "older-major",
-      "was built for plugin interface 0.0, but this limbeck (" LB_VERSION ") has interface 1.0; take a newer "
+      "was built for plugin interface 0.1, but this limbeck (" LB_VERSION ") has interface 1.1; take a newer "
       "release of the plugin" },
-    { "size", "has a descriptor of 4 bytes where interface 1.0 has" },
+    { "size", "has a descriptor of 4 bytes where interface 1.1 has" },
     { "nameless", "has no name in its descriptor" },
     { "stageless", "has no stage types" },
     { "repeats", "stage type 'toy' is in its descriptor twice" },
@@ -422,6 +469,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
   ADD ("/registry/loads-a-plugin", test_loads_plugin);
+  ADD ("/registry/loads-a-plugin-of-an-older-interface", test_loads_plugin_of_an_older_interface);
+  ADD ("/registry/loads-architectures", test_loads_architectures);
+  ADD ("/registry/refuses-architectures-of-a-known-name", test_refuses_architectures_of_a_known_name);
   ADD ("/registry/scans-directories-in-name-order", test_scans_in_name_order);
   ADD ("/registry/skips-a-missing-directory", test_skips_missing_directory);
   ADD ("/registry/refuses-a-second-stage-of-a-name", test_refuses_second_of_a_name);

@@ -1,6 +1,8 @@
 /* The trainer stage. */
 #include "plugins/harness.h"
 
+#include <string.h>
+
 static Harness *
 trainer (LbPacket *samples, const char *schema, const char *epochs)
 {
@@ -119,6 +121,65 @@ test_same_bits_at_any_thread_count (void)
   }
 }
 
+/* The toy set in @channels channels, all alike. */
+static LbPacket *
+with_channels (LbPacket *samples, gint64 channels)
+{
+  LbTensor *grey = lb_packet_get (samples, "images");
+  gint64 n = lb_tensor_dim (grey, 0), pixels = lb_tensor_size (grey) / n;
+  LbTensor *images = lb_tensor_new (LB_U8, LB_SHAPE (n, channels, lb_tensor_dim (grey, 2), lb_tensor_dim (grey, 3)));
+  g_autoptr (LbPacket) mean = NULL, std = NULL;
+
+  for (gint64 i = 0; i < n * channels; i++)
+    memcpy (lb_tensor_u8 (images) + i * pixels, lb_tensor_u8 (grey) + i / channels * pixels, (gsize)pixels);
+  mean = packet_with (samples, "mean", f32_of (LB_SHAPE (channels), (const float[]){ 0.4f, 0.4f, 0.4f }));
+  std = packet_with (mean, "std", f32_of (LB_SHAPE (channels), (const float[]){ 0.3f, 0.3f, 0.3f }));
+  return packet_with (std, "images", images);
+}
+
+/* Trains @architectures for two steps on @threads threads; the models are scored by the evaluator. */
+static Harness *
+train_all (LbPacket *samples, const char *architectures, guint n, guint threads)
+{
+  Harness *h = trainer (samples, "samples", "2");
+  g_autoptr (Harness) scores = harness_new ("evaluator");
+
+  harness_set (h, "architecture", architectures);
+  h->threads = threads;
+  harness_run_well (h);
+  g_assert_cmpuint (harness_n_outputs (h, "model"), ==, n);
+  g_assert_cmpuint (h->steps, ==, 2 * n);
+  for (guint i = 0; i < n; i++)
+    harness_feed (scores, "model", "students.model", "model", harness_output (h, "model", i), 2);
+  harness_feed (scores, "samples", "test.samples", "samples", samples, 2);
+  harness_run_well (scores);
+  g_assert_cmpuint (scores->metrics->len, ==, n);
+  /* ConvNet-D3, the first, learns the toy set in two steps. */
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (harness_output (scores, "metrics", 0), "accuracy"))[0], ==, 1);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (harness_output (scores, "metrics", 0), "loss"))[0], <, 0.1);
+  return h;
+}
+
+/* Of each size and number of channels; options travel with the models. The bits do not depend on threads. */
+static void
+test_every_architecture_trains_and_is_scored (void)
+{
+  static const char all[] = "[convnet-d3, alexnet, vgg11, resnet18, vit:depth=2, convnet-d2:norm=batch:width=16, "
+                            "convnet-d1:norm=group:pooling=max:activation=leaky-relu, "
+                            "convnet-d1:width=8:norm=none:pooling=none:activation=sigmoid]";
+  g_autoptr (LbPacket) grey = toy_samples (4, 28, 2, 1), square = toy_samples (4, 32, 2, 1);
+  g_autoptr (LbPacket) colour = with_channels (square, 3);
+  g_autoptr (Harness) of_grey = train_all (grey, all, 8, 1), again = train_all (grey, all, 8, 3);
+  g_autoptr (Harness) of_colour = train_all (colour, "[convnet-d3, alexnet, vgg11, resnet18, vit:depth=2]", 5, 2);
+  g_autofree char *name = lb_packet_get_text (harness_output (of_grey, "model", 5), "architecture");
+
+  g_assert_cmpstr (name, ==, "convnet-d2:width=16:norm=batch");
+  for (guint i = 0; i < 8; i++)
+    assert_same_tensor (lb_packet_get (harness_output (of_grey, "model", i), "parameters"),
+                        lb_packet_get (harness_output (again, "model", i), "parameters"));
+  g_assert_cmpint (lb_tensor_size (lb_packet_get (harness_output (of_colour, "model", 3), "parameters")), >, 11000000);
+}
+
 static void
 test_stops_when_the_loss_explodes (void)
 {
@@ -226,6 +287,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/augmented-sets-train-on-views", test_augmented_sets_train_on_views);
   g_test_add_func ("/trainer/rate-falls-past-half-way", test_rate_falls_past_half_way);
   g_test_add_func ("/trainer/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
+  g_test_add_func ("/trainer/every-architecture-trains-and-is-scored", test_every_architecture_trains_and_is_scored);
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
   g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
   g_test_add_func ("/trainer/every-choice-reaches-the-training", test_every_choice_reaches_the_training);

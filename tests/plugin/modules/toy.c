@@ -65,4 +65,4 @@ static const LbStageType *const stages[] = {
 
 extern const LbPlugin TOY_SYMBOL;
 G_MODULE_EXPORT const LbPlugin TOY_SYMBOL
-    = { TOY_MAGIC, TOY_MAJOR, TOY_MINOR, TOY_SIZE, TOY_NAME, "1.0", "LGPL-2.1-or-later", stages };
+    = { TOY_MAGIC, TOY_MAJOR, TOY_MINOR, TOY_SIZE, TOY_NAME, "1.0", "LGPL-2.1-or-later", stages, NULL };
