@@ -110,9 +110,12 @@ left_in_groups (const char *root, const char *group, const char *limit_name, con
 
 /* Lines of /proc/self/cgroup: "0::/path" for version 2, "9:memory:/path" for version 1. */
 static guint64
-left_by_control (void)
+left_by_control (const char *root)
 {
-  g_autofree char *text = read_file ("/proc/self/cgroup");
+  g_autofree char *path = g_strconcat (root, "/proc/self/cgroup", NULL);
+  g_autofree char *second = g_strconcat (root, "/sys/fs/cgroup", NULL);
+  g_autofree char *first = g_strconcat (root, "/sys/fs/cgroup/memory", NULL);
+  g_autofree char *text = read_file (path);
   g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
   guint64 left = G_MAXUINT64;
 
@@ -122,22 +125,29 @@ left_by_control (void)
       continue;
     g_auto (GStrv) controllers = g_strsplit (parts[1], ",", -1);
     if (strcmp (parts[0], "0") == 0)
-      left = MIN (left, left_in_groups ("/sys/fs/cgroup", parts[2], "memory.max", "memory.current", "inactive_file "));
+      left = MIN (left, left_in_groups (second, parts[2], "memory.max", "memory.current", "inactive_file "));
     else if (g_strv_contains ((const char *const *)controllers, "memory"))
-      left = MIN (left, left_in_groups ("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes",
-                                        "memory.usage_in_bytes", "total_inactive_file "));
+      left = MIN (left, left_in_groups (first, parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes",
+                                        "total_inactive_file "));
   }
   return left;
 }
 
 guint64
-lb_memory_available (void)
+lb_memory_available_under (const char *root)
 {
-  guint64 machine = bytes_after ("/proc/meminfo", "MemAvailable:"), group = left_by_control ();
+  g_autofree char *path = g_strconcat (root, "/proc/meminfo", NULL);
+  guint64 machine = bytes_after (path, "MemAvailable:"), group = left_by_control (root);
 
   if (group == G_MAXUINT64)
     return machine;
   return machine == 0 ? group : MIN (machine, group);
+}
+
+guint64
+lb_memory_available (void)
+{
+  return lb_memory_available_under ("");
 }
 
 /* ---- Sizes ---- */

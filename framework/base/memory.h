@@ -18,6 +18,9 @@ gboolean lb_memory_reset_peak (void);
  * leave, whichever is less. 0 when the system does not tell. */
 guint64 lb_memory_available (void);
 
+/* The same as the files under @root tell, which stand in place of those under "/". */
+guint64 lb_memory_available_under (const char *root);
+
 /* Bytes in "512M", "1.5G", "2GiB", "800000000": a number of 1 or more, with K, M, G or T (powers of 1024) or without.
  * FALSE when @text is none. */
 gboolean lb_memory_parse (const char *text, guint64 *bytes);

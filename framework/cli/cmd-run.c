@@ -158,7 +158,8 @@ add_stage_row (LbTable *table, const LbRun *run, guint index)
   g_autofree char *flops = activity->flops > 0 ? lb_format_flops (activity->flops) : NULL;
   g_autofree char *rate = format_rate (activity->flops, seconds);
   g_autofree char *bytes = activity->bytes_out > 0 ? lb_format_bytes (activity->bytes_out) : NULL;
-  lb_table_add (table, stage->written->name, stage->written->plugin, time, flops, rate, bytes);
+  g_autofree char *held = activity->held > 0 ? lb_format_bytes (activity->held) : NULL;
+  lb_table_add (table, stage->written->name, stage->written->plugin, time, flops, rate, held, bytes);
 }
 
 static void
@@ -172,14 +173,16 @@ print_text (const LbRun *run)
       printf ("%s%s\n", text, g_str_has_suffix (text, "\n") ? "" : "\n");
     }
   }
-  g_autoptr (LbTable) table = lb_table_new ("llrrrr");
-  lb_table_add (table, "stage", "plugin", "time", "work", "rate", "sent");
+  g_autoptr (LbTable) table = lb_table_new ("llrrrrr");
+  lb_table_add (table, "stage", "plugin", "time", "work", "rate", "memory", "sent");
   for (guint i = 0; i < plan->n_stages; i++)
     add_stage_row (table, run, i);
   g_autofree char *text = lb_table_to_text (table, 0);
   g_autofree char *seconds = lb_format_seconds (lb_run_seconds (run));
-  printf ("%s\nDone in %s on %u thread%s. Results are in %s\n", text, seconds, lb_run_threads (run),
-          lb_run_threads (run) == 1 ? "" : "s", lb_run_output_directory (run));
+  g_autofree char *peak = lb_format_bytes (lb_run_memory_peak (run));
+  printf ("%s\nDone in %s on %u thread%s%s%s. Results are in %s\n", text, seconds, lb_run_threads (run),
+          lb_run_threads (run) == 1 ? "" : "s", lb_run_memory_peak (run) > 0 ? " in at most " : "",
+          lb_run_memory_peak (run) > 0 ? peak : "", lb_run_output_directory (run));
 }
 
 static void

@@ -1,8 +1,8 @@
 /* Programs: a plan with memory, bound tensors and results, run on a pool (plan.h says when and where). */
 #include "graph/program.h"
 
+#include "base/account.h"
 #include "base/timeline.h"
-
 #include "graph/kernels/kernels.h"
 #include "graph/plan.h"
 #include "graph/rewrite.h"
@@ -36,11 +36,12 @@ struct _LbProgram {
   guint8 *memory; /* static values */
   guint8 *arenas; /* one for each worker, made at the first run */
   guint n_arenas;
-  LbTensor **bound;    /* by id: inputs */
-  GHashTable *results; /* node -> LbTensor */
-  GArray *carries;     /* Carry */
-  GArray **slices;     /* SumSlice, by group */
-  LbTrace *trace;      /* of the run at hand, when it is traced */
+  LbAccount *memory_account, *arenas_account; /* that these are counted on */
+  LbTensor **bound;                           /* by id: inputs */
+  GHashTable *results;                        /* node -> LbTensor */
+  GArray *carries;                            /* Carry */
+  GArray **slices;                            /* SumSlice, by group */
+  LbTrace *trace;                             /* of the run at hand, when it is traced */
 };
 
 /* ---- Addresses ---- */
@@ -277,12 +278,20 @@ allocate (gsize bytes)
 }
 
 static void
+free_arenas (LbProgram *program)
+{
+  lb_account_give (g_steal_pointer (&program->arenas_account), program->n_arenas * program->plan->arena_bytes);
+  free (program->arenas);
+}
+
+static void
 make_arenas (LbProgram *program, guint n)
 {
   if (program->n_arenas >= n)
     return;
-  free (program->arenas);
+  free_arenas (program);
   program->arenas = allocate (n * program->plan->arena_bytes);
+  program->arenas_account = lb_account_take (n * program->plan->arena_bytes);
   program->n_arenas = n;
 }
 
@@ -407,6 +416,7 @@ lb_compile (LbGraph *graph, LbNode *const *outputs, guint n_outputs, GError **er
   program->plan = lb_program_plan_new (program->graph, new_outputs, n_outputs);
   program->kernels = lb_kernels (graph->dtype);
   program->memory = allocate (program->plan->static_bytes);
+  program->memory_account = lb_account_take (program->plan->static_bytes);
   program->bound = g_new0 (LbTensor *, program->graph->nodes->len);
   program->results = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)lb_tensor_unref);
   program->carries = g_array_new (FALSE, TRUE, sizeof (Carry));
@@ -437,12 +447,13 @@ lb_program_free (LbProgram *program)
   g_free (program->bound);
   g_hash_table_unref (program->results);
   g_array_unref (program->carries);
+  lb_account_give (program->memory_account, program->plan->static_bytes);
+  free (program->memory);
+  free_arenas (program);
   lb_program_plan_free (program->plan);
   lb_graph_unref (program->graph);
   lb_graph_unref (program->source);
   g_free (program->map);
-  free (program->memory);
-  free (program->arenas);
   g_free (program);
 }
 

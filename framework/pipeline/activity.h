@@ -31,6 +31,7 @@ typedef struct {
   gboolean is_writing;   /* blocked for room there; otherwise for a packet */
   double flops;          /* floating-point operations; at the end */
   guint64 bytes_out;     /* at the end */
+  guint64 held;          /* most bytes of tensors and programs at once; at the end */
 } LbActivity;
 
 /* Notes a report of progress that came at @now. */

@@ -38,8 +38,8 @@ add_stage (JsonBuilder *builder, const LbRun *run, guint index)
   json_builder_end_object (builder);
 }
 
-/* Bytes of memory. Predicted: how much the run adds to what the process takes before; of a stage what it holds at most,
- * in packets or beside them. */
+/* Bytes of memory: what the process took before and at most, and what the run was predicted to add; of each stage what
+ * it held at most, in packets or beside them. */
 static void
 add_memory (JsonBuilder *builder, const LbRun *run)
 {
@@ -49,11 +49,16 @@ add_memory (JsonBuilder *builder, const LbRun *run)
   lb_json_add_integer (builder, "before", (gint64)lb_run_memory_before (run));
   add_prediction (builder, "peak", lb_run_memory_peak (run) > 0 ? (double)lb_run_memory_peak (run) : -1);
   add_prediction (builder, "predicted_growth", cost->n_silent == 0 ? cost->peak_bytes : -1);
-  json_builder_set_member_name (builder, "predicted_stages");
+  json_builder_set_member_name (builder, "stages");
   json_builder_begin_object (builder);
   for (guint i = 0; i < cost->n_stages; i++) {
     const LbStageCost *stage = &cost->stages[i];
-    add_prediction (builder, lb_run_activity (run, i)->name, stage->bytes < 0 ? -1 : stage->bytes + stage->packets);
+    const LbActivity *activity = lb_run_activity (run, i);
+    json_builder_set_member_name (builder, activity->name);
+    json_builder_begin_object (builder);
+    lb_json_add_integer (builder, "held", (gint64)activity->held);
+    add_prediction (builder, "predicted", stage->bytes < 0 ? -1 : stage->bytes + stage->packets);
+    json_builder_end_object (builder);
   }
   json_builder_end_object (builder);
   json_builder_end_object (builder);

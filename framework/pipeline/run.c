@@ -310,6 +310,7 @@ end_stage (StageRun *stage, GError *error)
   g_mutex_lock (&run->lock);
   stage->activity.flops = lb_compute_flops (lb_stage_compute (stage->stage));
   stage->activity.bytes_out = lb_stage_bytes_out (stage->stage);
+  stage->activity.held = lb_stage_held_bytes (stage->stage);
   note_end (stage, error);
   g_mutex_unlock (&run->lock);
   /* Cancelled before it counts as ended: the others are to see a stopped run and not a deadlock. */

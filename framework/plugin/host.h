@@ -51,6 +51,9 @@ gboolean lb_stage_run (LbStage *stage, GError **error);
 /* Bytes pushed on all ports, each packet counted once however many readers it has. */
 guint64 lb_stage_bytes_out (LbStage *stage);
 
+/* The most bytes of tensors and programs made by the stage, packets included, that were there at once. */
+guint64 lb_stage_held_bytes (LbStage *stage);
+
 /* Microseconds that the stage has been blocked on its links up to @now (of g_get_monotonic_time()); and on which, and
  * since when, it is: NULL and 0 when it runs. */
 gint64 lb_stage_waited (LbStage *stage, gint64 now, const LbLink **link, gint64 *since);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/file.h"
 #include "plugin/collect.h"
 #include "plugin/port.h"
@@ -28,6 +29,7 @@ struct _LbStage {
   LbKey key;
   LbFlow *flow;
   LbCompute *compute;
+  LbAccount *account; /* of what its thread takes */
   char *output_directory;
   const LbConfigured *configured;
   LbInputPort *inputs; /* beside type->inputs */
@@ -92,6 +94,7 @@ lb_stage_new (const LbStageSetup *setup)
   stage->flow = setup->flow;
   stage->compute = lb_compute_new (setup->pool);
   lb_compute_trace (stage->compute, setup->trace_numerics);
+  stage->account = lb_account_new ();
   stage->output_directory = g_strdup (setup->output_directory != NULL ? setup->output_directory : ".");
   stage->configured = setup->configured;
   if (setup->listener != NULL)
@@ -120,6 +123,7 @@ lb_stage_free (LbStage *stage)
   g_free (stage->name);
   g_free (stage->output_directory);
   lb_compute_free (stage->compute);
+  lb_account_unref (stage->account);
   g_free (stage);
 }
 
@@ -127,7 +131,9 @@ gboolean
 lb_stage_run (LbStage *stage, GError **error)
 {
   GError *failure = NULL;
+  lb_account_enter (stage->account);
   gboolean done = stage->type->run (stage, stage->self, &failure);
+  lb_account_enter (NULL);
 
   if (!done && failure == NULL)
     failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM,
@@ -147,6 +153,12 @@ lb_stage_run (LbStage *stage, GError **error)
     for (guint j = 0; j < stage->inputs[i].links->len; j++)
       lb_link_close_reader (g_ptr_array_index (stage->inputs[i].links, j));
   return TRUE;
+}
+
+guint64
+lb_stage_held_bytes (LbStage *stage)
+{
+  return lb_account_peak (stage->account);
 }
 
 guint64

@@ -6,6 +6,8 @@
  */
 #include "tensor/tensor.h"
 
+#include "base/account.h"
+
 #include <string.h>
 
 #include "tensor/half.h"
@@ -22,6 +24,7 @@ struct _LbTensor {
   gpointer data;
   gpointer owner;
   GDestroyNotify release; /* called on @owner at the end */
+  LbAccount *account;     /* that the bytes are counted on, or NULL */
 };
 
 static const struct {
@@ -145,7 +148,9 @@ allocate (LbDType dtype, LbShape shape, gsize bytes)
   if (block == NULL)
     return NULL;
   gsize misaligned = (guintptr)block % ALIGNMENT;
-  return tensor_over (dtype, shape, block + (misaligned > 0 ? ALIGNMENT - misaligned : 0), block, g_free);
+  LbTensor *tensor = tensor_over (dtype, shape, block + (misaligned > 0 ? ALIGNMENT - misaligned : 0), block, g_free);
+  tensor->account = lb_account_take (bytes);
+  return tensor;
 }
 
 LbTensor *
@@ -220,6 +225,8 @@ lb_tensor_unref (LbTensor *tensor)
     return;
   if (tensor->release != NULL)
     tensor->release (tensor->owner);
+  if (tensor->account != NULL)
+    lb_account_give (tensor->account, lb_tensor_bytes (tensor));
   g_free (tensor);
 }
 

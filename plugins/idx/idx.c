@@ -111,12 +111,13 @@ open_idx (IdxFile *file, const char *path, guint32 mark, guint rank, GError **er
   return TRUE;
 }
 
-/* The first @keep bytes of data. Reads on to the end, to see that the file holds what its header promises and no more.
- */
-static guint8 *
-read_data (IdxFile *file, gsize keep, GError **error)
+/* The first bytes of data as a tensor of @shape. Reads on to the end, to see that the file holds what its header
+ * promises and no more. */
+static LbTensor *
+read_data (IdxFile *file, LbShape shape, GError **error)
 {
-  g_autofree guint8 *data = g_try_malloc (keep);
+  g_autoptr (LbTensor) data = lb_tensor_try_new (LB_U8, shape);
+  gsize keep = (gsize)lb_shape_size (shape);
   guint8 chunk[65536];
   gssize more;
 
@@ -124,7 +125,7 @@ read_data (IdxFile *file, gsize keep, GError **error)
     lb_input_error (file->path, error, "there is no memory for %" G_GSIZE_FORMAT " bytes of data; set 'limit'", keep);
     return NULL;
   }
-  if (!read_exactly (file, data, keep, "what its header promises", error))
+  if (!read_exactly (file, lb_tensor_u8 (data), keep, "what its header promises", error))
     return NULL;
   for (guint64 left = file->bytes - keep; left > 0; left -= MIN (left, sizeof chunk))
     if (!read_exactly (file, chunk, MIN (left, sizeof chunk), "what its header promises", error))
@@ -160,10 +161,11 @@ n_used (const Idx *self, const IdxFile *images)
 }
 
 /* All labels of the file, checked. */
-static guint8 *
+static LbTensor *
 read_labels (const Idx *self, IdxFile *file, GError **error)
 {
-  g_autofree guint8 *values = read_data (file, file->bytes, error);
+  g_autoptr (LbTensor) labels = read_data (file, LB_SHAPE ((gint64)file->bytes), error);
+  const guint8 *values = labels ? lb_tensor_u8 (labels) : NULL;
 
   for (guint64 i = 0; values && i < file->bytes; i++)
     if (values[i] >= self->classes) {
@@ -171,7 +173,7 @@ read_labels (const Idx *self, IdxFile *file, GError **error)
                       values[i], (int)self->classes - 1, (int)self->classes);
       return NULL;
     }
-  return g_steal_pointer (&values);
+  return g_steal_pointer (&labels);
 }
 
 /* Images of the class that has fewest among the first @n. */
@@ -194,7 +196,7 @@ idx_configure (LbConfigure *configure, gpointer data, GError **error)
 {
   Idx *self = data;
   g_auto (IdxFile) images = { 0 }, labels = { 0 };
-  g_autofree guint8 *values = NULL;
+  g_autoptr (LbTensor) values = NULL;
   g_autofree char *problem = NULL;
   const char *property = lb_normalisation_check (&self->normalisation, 1, &problem);
 
@@ -207,7 +209,8 @@ idx_configure (LbConfigure *configure, gpointer data, GError **error)
   /* Beside its packet: the labels as stored. */
   lb_configure_cost (configure, 0, (double)labels.bytes);
   return lb_configure_set_dim (configure, "n", n_used (self, &images), error)
-         && lb_configure_set_dim (configure, "least", smallest_class (self, values, n_used (self, &images)), error)
+         && lb_configure_set_dim (configure, "least",
+                                  smallest_class (self, lb_tensor_u8 (values), n_used (self, &images)), error)
          && lb_configure_set_dim (configure, "h", images.dim[1], error)
          && lb_configure_set_dim (configure, "w", images.dim[2], error)
          && lb_configure_set_dim (configure, "classes", self->classes, error);
@@ -229,14 +232,14 @@ set_normalisation (const Idx *self, LbPacket *packet, GError **error)
 static gboolean
 set_labels (const Idx *self, IdxFile *file, gint64 n, LbPacket *packet, GError **error)
 {
-  g_autofree guint8 *values = read_labels (self, file, error);
+  g_autoptr (LbTensor) stored = read_labels (self, file, error);
   LbTensor *labels;
 
-  if (!values)
+  if (!stored)
     return FALSE;
   labels = lb_tensor_new (LB_I32, LB_SHAPE (n));
   for (gint64 i = 0; i < n; i++)
-    lb_tensor_i32 (labels)[i] = values[i];
+    lb_tensor_i32 (labels)[i] = lb_tensor_u8 (stored)[i];
   lb_packet_take (packet, "labels", labels);
   return TRUE;
 }
@@ -247,18 +250,15 @@ idx_run (LbStage *stage, gpointer data, GError **error)
   Idx *self = data;
   g_auto (IdxFile) images = { 0 }, labels = { 0 };
   g_autoptr (LbPacket) packet = lb_packet_new ();
-  gint64 n, height, width;
-  guint8 *pixels;
+  LbTensor *pixels;
+  gint64 n;
 
   if (!open_both (self, &images, &labels, error))
     return FALSE;
   n = n_used (self, &images);
-  height = images.dim[1];
-  width = images.dim[2];
-  pixels = read_data (&images, (gsize)(n * height * width), error);
-  if (!pixels)
+  if (!(pixels = read_data (&images, LB_SHAPE (n, 1, images.dim[1], images.dim[2]), error)))
     return FALSE;
-  lb_packet_take (packet, "images", lb_tensor_wrap (LB_U8, LB_SHAPE (n, 1, height, width), pixels, pixels, g_free));
+  lb_packet_take (packet, "images", pixels);
   return set_labels (self, &labels, n, packet, error) && set_normalisation (self, packet, error)
          && lb_stage_push (stage, "samples", g_steal_pointer (&packet), error);
 }
