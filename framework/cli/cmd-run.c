@@ -179,10 +179,11 @@ print_text (const LbRun *run)
     add_stage_row (table, run, i);
   g_autofree char *text = lb_table_to_text (table, 0);
   g_autofree char *seconds = lb_format_seconds (lb_run_seconds (run));
+  printf ("%s\nDone in %s on %u thread%s. Results are in %s\n", text, seconds, lb_run_threads (run),
+          lb_run_threads (run) == 1 ? "" : "s", lb_run_output_directory (run));
   g_autofree char *peak = lb_format_bytes (lb_run_memory_peak (run));
-  printf ("%s\nDone in %s on %u thread%s%s%s. Results are in %s\n", text, seconds, lb_run_threads (run),
-          lb_run_threads (run) == 1 ? "" : "s", lb_run_memory_peak (run) > 0 ? " in at most " : "",
-          lb_run_memory_peak (run) > 0 ? peak : "", lb_run_output_directory (run));
+  if (lb_run_memory_peak (run) > 0)
+    printf ("It took at most %s of memory.\n", peak);
 }
 
 static void
