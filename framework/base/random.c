@@ -1,10 +1,12 @@
 /* Philox4x32-10 and what is drawn from it.
  *
- * Invariants: a number is a function of key and position alone. The logarithm, sine and cosine behind the normal
- * numbers are written out here in plain IEEE double operations, because those of the C library may differ in the last
- * bit from one release or processor to the next.
+ * Invariants: a number is a function of key and position alone. The logarithm behind the normal numbers is
+ * written out here in plain IEEE double operations, because that of the C library may differ in the last bit from one
+ * release or processor to the next (angle.h has the sine and cosine).
  */
 #include "base/random.h"
+
+#include "base/angle.h"
 
 #include <math.h>
 #include <string.h>
@@ -99,20 +101,6 @@ natural_logarithm (double x)
   return exponent * 0.69314718055994530942 + 2 * (s + s * sum);
 }
 
-/* sin and cos of a quarter turn times @x, for |x| <= 1/2, as power series. */
-static void
-sine_cosine_of_quarter (double x, double *sine, double *cosine)
-{
-  double angle = x * 1.57079632679489661923, square = angle * angle, s = 0, c = 0;
-
-  for (int k = 18; k >= 2; k -= 2) {
-    s = (s + 1) * -square / (k * (k + 1));
-    c = (c + 1) * -square / (k * (k - 1));
-  }
-  *sine = angle + angle * s;
-  *cosine = 1 + c;
-}
-
 double
 lb_random_normal (LbRandom *random)
 {
@@ -122,15 +110,8 @@ lb_random_normal (LbRandom *random)
   }
   /* (0, 1], so that the logarithm is finite. */
   double radius = sqrt (-2 * natural_logarithm (1 - lb_random_uniform (random)));
-  double turns = 4 * lb_random_uniform (random);
-  int quarter = (int)(turns + 0.5);
-  double sine, cosine;
-  sine_cosine_of_quarter (turns - quarter, &sine, &cosine);
-  double x = quarter & 1 ? -sine : cosine, y = quarter & 1 ? cosine : sine;
-  if (quarter & 2) {
-    x = -x;
-    y = -y;
-  }
+  double x, y;
+  lb_sine_cosine (4 * lb_random_uniform (random), &y, &x);
   random->spare = radius * y;
   random->has_spare = TRUE;
   return radius * x;

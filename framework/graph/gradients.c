@@ -20,6 +20,34 @@ find_dependents (LbNode *root, LbNode *const *wrt, guint n_wrt)
   return depends;
 }
 
+/* What @root is made of, operands before what they go into, in an order that the formula alone decides. (The order in
+ * which nodes were made does not do: C leaves open which argument of a builder is built first, and compilers differ.
+ * Contributions to a gradient are added in this order's reverse.) */
+static GPtrArray *
+order_of (LbNode *root)
+{
+  GPtrArray *order = g_ptr_array_new (), *stack = g_ptr_array_new ();
+  g_autofree guint8 *next = g_new0 (guint8, root->id + 1); /* by node id: the operand to visit next, 1 for the first */
+  g_ptr_array_add (stack, root);
+  next[root->id] = 1;
+  while (stack->len > 0) {
+    LbNode *node = g_ptr_array_index (stack, stack->len - 1);
+    guint operand = next[node->id] - 1u;
+    if (operand == node->n_inputs) {
+      g_ptr_array_add (order, node);
+      g_ptr_array_set_size (stack, (gint)stack->len - 1);
+      continue;
+    }
+    next[node->id]++;
+    if (next[node->inputs[operand]->id] == 0) {
+      next[node->inputs[operand]->id] = 1;
+      g_ptr_array_add (stack, node->inputs[operand]);
+    }
+  }
+  g_ptr_array_unref (stack);
+  return order;
+}
+
 /* Gradients of @node's operands given @g, through its row or through the row's expansion. */
 static void
 node_gradients (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
@@ -63,8 +91,10 @@ lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, L
     if (wrt[i]->id <= root->id)
       is_leaf[wrt[i]->id] = TRUE;
   adjoints[root->id] = seed;
-  for (guint id = root->id + 1; id-- > 0;) {
-    LbNode *node = g_ptr_array_index (root->graph->nodes, id);
+  g_autoptr (GPtrArray) order = order_of (root);
+  for (guint at = order->len; at-- > 0;) {
+    LbNode *node = g_ptr_array_index (order, at);
+    guint id = node->id;
     if (adjoints[id] == NULL || is_leaf[id] || !depends[id] || node->n_inputs == 0)
       continue;
     gboolean wanted[LB_MAX_INPUTS];

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/angle.h"
 #include "base/error.h"
 
 /* Ranges of the published code (VICO-UoE/DatasetCondensation). */
@@ -204,7 +205,8 @@ set_where (LbAugmenter *augmenter, gint64 image, const LbAugmentParameters *p)
 {
   double height = (double)augmenter->images.dim[1], width = (double)augmenter->images.dim[2];
   double cx = (width - 1) / 2, cy = (height - 1) / 2, side = p->flip ? -1 : 1;
-  double c = cos (p->angle), s = sin (p->angle);
+  double c, s;
+  lb_sine_cosine (p->angle / (G_PI / 2), &s, &c);
   double xx = p->scale_x * c * side, xy = -p->scale_x * s, yx = p->scale_y * s * side, yy = p->scale_y * c;
   double row[10] = { xx,        xy, cx + (double)p->shift_x - xx * cx - xy * cy,
                      yx,        yy, cy + (double)p->shift_y - yx * cx - yy * cy,

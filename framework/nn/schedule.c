@@ -1,7 +1,7 @@
 /* Learning-rate schedules. */
 #include "nn/schedule.h"
 
-#include <math.h>
+#include "base/angle.h"
 
 /* The first epoch past half-way, as the protocol of dataset condensation counts it. */
 static guint64
@@ -15,9 +15,10 @@ static double
 cosine (const LbSchedule *schedule, guint64 done, guint64 epoch_steps)
 {
   double warm = (double)((guint64)schedule->warmup * epoch_steps);
-  double all = (double)((guint64)schedule->epochs * epoch_steps);
+  double all = (double)((guint64)schedule->epochs * epoch_steps), s, c;
 
-  return 0.5 * (1 + cos (G_PI * MIN (1, ((double)done - warm) / MAX (1, all - warm))));
+  lb_sine_cosine (2 * MIN (1, ((double)done - warm) / MAX (1, all - warm)), &s, &c);
+  return 0.5 * (1 + c);
 }
 
 double

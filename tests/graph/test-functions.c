@@ -20,6 +20,7 @@ static const Function functions[] = {
   { "exp", lb_exp_at, exp, 1.1 },
   { "log", lb_log_at, log, 1.1 },
   { "tanh", lb_tanh_at, tanh, 1.6 },
+  { "erf", lb_erf_at, erf, 1.8 },
 };
 
 /* f (x), by a program of one op. */

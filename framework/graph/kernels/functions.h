@@ -1,8 +1,8 @@
-/* exp, log, tanh, erf and the logistic function of vectors.
+/* exp, log, tanh and erf of vectors.
  *
  * Those of the C library may differ in the last bit from one release or processor to the next; these are chains of IEEE
  * operations, lane by lane, so that every set of kernels with fused multiply-adds gives the same bits. f32: the error
- * is below 1.1 units in the last place (exp, log), 1.6 (tanh), 1.8 (erf) and 2.5 (logistic); subnormal numbers,
+ * is below 1.1 units in the last place (exp, log), 1.6 (tanh) and 1.8 (erf); subnormal numbers,
  * infinities and not-a-number are treated as IEEE asks. tests/graph/test-functions.c holds them to this. f64, which
  * serves checks alone, takes the C library's.
  */
@@ -100,14 +100,6 @@ vec_tanh (vec x)
   return with_sign_of (choose_lanes (a < spread ((real)0.55), inner, outer), x);
 }
 
-/* 1 / (1 + e^-x), from e^-|x| so that nothing overflows. */
-static inline vec
-vec_logistic (vec x)
-{
-  vec e = vec_exp (-absolute (x));
-  return choose_lanes (x < spread (0), e, spread (1)) / (e + spread (1));
-}
-
 /* Maclaurin's series for |x| < 1; above, 1 - e^(-x^2) w with w = e^(x^2) erfc x interpolated in Chebyshev's points as a
  * polynomial of 1 / (|x| + 1.5) on [1, 4]. */
 static inline vec
@@ -143,7 +135,6 @@ vec_erf (vec x)
 LANE_BY_LANE (exp, exp (x))
 LANE_BY_LANE (log, log (x))
 LANE_BY_LANE (tanh, tanh (x))
-LANE_BY_LANE (logistic, 1 / (1 + exp (-x)))
 LANE_BY_LANE (erf, erf (x))
 
 #endif
