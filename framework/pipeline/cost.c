@@ -95,8 +95,17 @@ advance (Play *play)
 
 /* ---- Memory ---- */
 
+/* Packets of a stream of @packets that its writer has made or is making. */
+static gint64
+packets_made (const Player *writer, gint64 packets)
+{
+  if (writer->state == ENDED || writer->total <= 0)
+    return packets;
+  return MIN (packets, 1 + (gint64)((1 - writer->left / writer->total) * (double)packets));
+}
+
 /* Bytes alive of output @output of @stage: nothing before it works and after its last reader; one packet, or of a
- * stream of several one that is read and one that waits, unless a reader has not begun. */
+ * stream of several one that is read and one that is made, unless a reader has not begun and they wait for it. */
 static double
 alive_bytes (const Play *play, guint stage, guint output)
 {
@@ -118,6 +127,7 @@ alive_bytes (const Play *play, guint stage, guint output)
     return 0;
   if (packets == LB_UNKNOWN || (all_read && packets > 2))
     packets = 2;
+  packets = packets_made (&play->players[stage], packets);
   return MIN ((double)packets * (double)bytes, MAX ((double)LB_LINK_CAPACITY, (double)bytes));
 }
 

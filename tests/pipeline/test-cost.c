@@ -153,6 +153,17 @@ test_packets_wait (Fixture *fixture, gconstpointer data)
                 2, 509);
 }
 
+/* Packets count as they are made: while c works beside a, the first of five. */
+static void
+test_packets_come_one_by_one (Fixture *fixture, gconstpointer data)
+{
+  assert_costs (fixture,
+                "  a: {plugin: worker, with: {flops: 100, bytes: 1000, packets: 5, size: 10}}\n"
+                "  c: {plugin: worker, with: {flops: 30, bytes: 100}}\n"
+                "  b: {plugin: worker, inputs: {from: [a.to, c.to]}, with: {flops: 1, bytes: 40}}\n",
+                131, 1000 + 100 + 10);
+}
+
 static void
 test_stages_that_cannot_tell (Fixture *fixture, gconstpointer data)
 {
@@ -200,6 +211,7 @@ main (int argc, char **argv)
   ADD ("/cost/stages-side-by-side", test_side_by_side);
   ADD ("/cost/streams-let-stages-overlap", test_streams_overlap);
   ADD ("/cost/packets-that-wait", test_packets_wait);
+  ADD ("/cost/packets-come-one-by-one", test_packets_come_one_by_one);
   ADD ("/cost/stages-that-cannot-tell-count-as-nothing", test_stages_that_cannot_tell);
   ADD ("/cost/refuses-what-does-not-fit", test_fits);
   return g_test_run ();
