@@ -20,6 +20,7 @@
 #include "nn/schedule.h"
 #include "nn/train.h"
 #include "nn/views.h"
+#include "nn/whitening.h"
 #include "plugin/stage.h"
 #include "stream/packet.h"
 #include "tensor/npz.h"

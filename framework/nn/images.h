@@ -9,6 +9,10 @@
 
 G_BEGIN_DECLS
 
+/* The fields of a set that say how its images were made from stored ones (the last two of whitened sets alone, see
+ * whitening.h), for lb_packet_share(): whoever sends images on sends these with them. */
+#define LB_NORMALISATION_FIELDS "mean", "std", "whitening_mean", "unwhitening"
+
 /* Copies images @indices[0 .. count) of @images, u8, f16 or f32 [n, c, h, w], normalised, into @out, f32 [>= count, h,
  * w, c].
  * @indices NULL means 0, 1, 2, ... @mean and @std, f32 [c], are used for u8 only. */

@@ -112,6 +112,21 @@ lb_packet_set (LbPacket *packet, const char *field, LbTensor *tensor)
 }
 
 void
+lb_packet_share (LbPacket *packet, const LbPacket *from, const char *field, ...)
+{
+  va_list fields;
+
+  va_start (fields, field);
+  for (; field != NULL; field = va_arg (fields, const char *)) {
+    LbTensor *tensor = lb_packet_get (from, field);
+
+    if (tensor != NULL)
+      lb_packet_set (packet, field, tensor);
+  }
+  va_end (fields);
+}
+
+void
 lb_packet_set_text (LbPacket *packet, const char *field, const char *text)
 {
   g_return_if_fail (text != NULL);

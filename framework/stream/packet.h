@@ -23,6 +23,9 @@ void lb_packet_take (LbPacket *packet, const char *field, LbTensor *tensor);
 /* Adds a field that shares @tensor (keeps a reference of its own). */
 void lb_packet_set (LbPacket *packet, const char *field, LbTensor *tensor);
 
+/* Adds those of the named fields, a list that ends with NULL, that @from has, and shares their tensors. */
+void lb_packet_share (LbPacket *packet, const LbPacket *from, const char *field, ...) G_GNUC_NULL_TERMINATED;
+
 /* Adds a text field: UTF-8 as u8 [bytes]. */
 void lb_packet_set_text (LbPacket *packet, const char *field, const char *text);
 

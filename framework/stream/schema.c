@@ -246,7 +246,7 @@ parse_type (const LbDraft *draft, const LbDocumentNode *node, LbField *field, GE
 static gboolean
 read_field (LbDraft *draft, const LbDocumentNode *node, LbField *field, GError **error)
 {
-  static const char *const known[] = { "type", "doc", NULL };
+  static const char *const known[] = { "type", "doc", "optional", NULL };
 
   if (node->kind != LB_DOCUMENT_MAPPING)
     return parse_type (draft, node, field, error);
@@ -254,12 +254,21 @@ read_field (LbDraft *draft, const LbDocumentNode *node, LbField *field, GError *
     return FALSE;
 
   const LbDocumentNode *type = lb_document_get (node, "type"), *doc = lb_document_get (node, "doc");
+  const LbDocumentNode *optional = lb_document_get (node, "optional");
   if (type == NULL)
     return refuse (draft, node, error, "field '%s' has no type; add for example 'type: f32[n]'", field->name);
   if (doc != NULL) {
     field->doc = g_strdup (want_text (draft, doc, "the doc of a field", error));
     if (field->doc == NULL)
       return FALSE;
+  }
+  if (optional != NULL) {
+    const char *text = want_text (draft, optional, "whether a field is optional", error);
+    if (text == NULL)
+      return FALSE;
+    field->is_optional = strcmp (text, "true") == 0;
+    if (!field->is_optional && strcmp (text, "false") != 0)
+      return refuse (draft, optional, error, "optional is '%s'; expected true or false", text);
   }
   return parse_type (draft, type, field, error);
 }
@@ -573,5 +582,7 @@ lb_field_to_string (const LbField *field)
     g_string_append_printf (out, "%s%s", axis == 0 ? "[" : ", ", field->dims[axis]);
   if (field->rank > 0)
     g_string_append_c (out, ']');
+  if (field->is_optional)
+    g_string_append (out, ", optional");
   return g_string_free (out, FALSE);
 }

@@ -11,6 +11,7 @@
  *     labels: i32[n]
  *     architecture: text              # UTF-8, carried as u8 [length]
  *     loss: {type: "f64[1]", doc: mean cross-entropy}
+ *     history: {type: "f64[n]", optional: true}
  *
  * `extends: NAME` takes over the dims and fields of another schema; a stream of the extended type may be linked
  * wherever the base is asked for. Every symbol that a field uses is listed under `dims`, with its meaning; a symbol
@@ -27,6 +28,7 @@ typedef struct {
   char *doc;    /* or NULL */
   guint dtypes; /* bit (1 << LbDType) for each allowed one */
   gboolean is_text;
+  gboolean is_optional; /* packets may lack it */
   guint rank;
   char *dims[LB_MAX_RANK]; /* a symbol of the schema, or a decimal number */
 } LbField;
@@ -69,7 +71,7 @@ gboolean lb_schema_is_a (const LbSchema *schema, const LbSchema *wanted);
  * ports and properties, '_' for fields and dimension symbols), starting with a letter. */
 gboolean lb_is_name (const char *text, char joiner);
 
-/* "u8|f32[n, c, h, w]"; free with g_free(). */
+/* "u8|f32[n, c, h, w]", with ", optional" behind it; free with g_free(). */
 char *lb_field_to_string (const LbField *field);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbSchemas, lb_schemas_free)

@@ -221,7 +221,8 @@ lb_spec_packet_bytes (const LbSpec *spec)
   gint64 sum = 0;
 
   for (guint i = 0; i < spec->schema->fields->len; i++) {
-    gint64 bytes = field_bytes (spec, i);
+    const LbField *field = g_ptr_array_index (spec->schema->fields, i);
+    gint64 bytes = field->is_optional ? 0 : field_bytes (spec, i);
     if (bytes == LB_UNKNOWN)
       return LB_UNKNOWN;
     sum += bytes;
@@ -292,6 +293,8 @@ lb_spec_to_string (const LbSpec *spec)
     g_string_append_printf (out, ", %" G_GINT64_FORMAT " packet%s", spec->packets, spec->packets == 1 ? "" : "s");
   for (guint i = 0; i < spec->schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (spec->schema->fields, i);
+    if (field->is_optional)
+      continue;
     g_string_append_printf (out, "%s%s ", i == 0 ? ": " : ", ", field->name);
     append_type (out, spec, i);
   }
@@ -392,6 +395,8 @@ lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GErro
   for (guint i = 0; i < schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (schema->fields, i);
     LbTensor *tensor = lb_packet_get (packet, field->name);
+    if (tensor == NULL && field->is_optional)
+      continue;
     if (tensor == NULL) {
       g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM, "packet of '%s' has no field '%s'; the plugin must set it",
                    schema->name, field->name);

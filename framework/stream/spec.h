@@ -33,7 +33,8 @@ void lb_spec_set_packets (LbSpec *spec, gint64 packets);
 const char *const *lb_spec_texts (const LbSpec *spec, const char *field);
 void lb_spec_set_texts (LbSpec *spec, const char *field, const char *const *texts);
 
-/* Bytes of a packet, LB_UNKNOWN unless all dims and dtypes are known. A text that is not known counts as nothing. */
+/* Bytes of a packet, LB_UNKNOWN unless all dims and dtypes are known. A text that is not known and fields that are
+ * optional count as nothing. */
 gint64 lb_spec_packet_bytes (const LbSpec *spec);
 
 /* Bytes that each packet takes of its own: as set, otherwise lb_spec_packet_bytes(). */
@@ -41,10 +42,10 @@ gint64 lb_spec_own_bytes (const LbSpec *spec);
 void lb_spec_set_own_bytes (LbSpec *spec, gint64 bytes);
 
 /* "samples {n 10, c 1, h 28, w 28, classes 10}, 1 packet: images f32[10, 1, 28, 28], labels i32[10]"; texts that are
- * known follow their field: "architecture text (5 x convnet-d3)". Free with g_free(). */
+ * known follow their field: "architecture text (5 x convnet-d3)"; optional fields are left out. Free with g_free(). */
 char *lb_spec_to_string (const LbSpec *spec);
 
-/* Whether @packet may be packet @number, counted from 0, of this stream: every field there, dtype allowed, dims
+/* Whether @packet may be packet @number, counted from 0, of this stream: every field there (but optional ones), dtype allowed, dims
  * consistent with each other and the known values, texts as promised, no more packets than promised. Extra fields are
  * refused. LB_ERROR_PROGRAM. */
 gboolean lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GError **error);

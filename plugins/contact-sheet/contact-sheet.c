@@ -119,6 +119,19 @@ write_png (LbStage *stage, const char *file, const Layout *layout, const guint8 
   return lb_stage_write (stage, file, bytes, size, error);
 }
 
+/* The images as they were stored; new. */
+static LbTensor *
+pictures (LbStage *stage, LbPacket *samples)
+{
+  LbTensor *images = lb_packet_get (samples, "images"), *whitening_mean = lb_packet_get (samples, "whitening_mean");
+  LbTensor *unwhitening = lb_packet_get (samples, "unwhitening");
+  g_autoptr (LbTensor) normalised = whitening_mean && unwhitening ? lb_whitening_undo (lb_stage_compute (stage), images,
+                                                                                       whitening_mean, unwhitening)
+                                                                  : lb_tensor_ref (images);
+
+  return lb_images_to_u8 (normalised, lb_packet_get (samples, "mean"), lb_packet_get (samples, "std"));
+}
+
 static gboolean
 contact_sheet_run (LbStage *stage, gpointer data, GError **error)
 {
@@ -133,8 +146,7 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
   if (!samples
       || !lb_labels_check (lb_stage_source (stage, "samples", 0), lb_packet_get (samples, "labels"), classes, error))
     return FALSE;
-  images = lb_images_to_u8 (lb_packet_get (samples, "images"), lb_packet_get (samples, "mean"),
-                            lb_packet_get (samples, "std"));
+  images = pictures (stage, samples);
   first = g_new (gint64, classes + 1);
   by_class = lb_images_by_class (lb_packet_get (samples, "labels"), classes, first);
 
@@ -164,9 +176,9 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
 static const LbStageType contact_sheet_type = {
   .name = "contact-sheet",
   .summary = "Shows the images of a set as one PNG, a row for each class",
-  .description
-  = "Normalised images are brought back to stored values with the set's mean and std, and clipped to 0 to 255. Pixels "
-    "are enlarged by a whole factor, without smoothing.",
+  .description = "Whitened images are unwhitened, and normalised ones brought back to stored values with the set's "
+                 "mean and std, and "
+                 "clipped to 0 to 255. Pixels are enlarged by a whole factor, without smoothing.",
   .inputs = inputs,
   .properties = properties,
   .instance_size = sizeof (ContactSheet),

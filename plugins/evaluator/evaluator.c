@@ -145,6 +145,9 @@ evaluate_model (LbStage *stage, Bench *bench, LbPacket *test, LbPacket *model, g
       && !lb_images_same_normalisation (ours, lb_packet_get (test, "mean"), lb_packet_get (test, "std"), theirs,
                                         lb_packet_get (model, "mean"), lb_packet_get (model, "std"), error))
     return FALSE;
+  if (!lb_whitening_same (ours, lb_packet_get (test, "whitening_mean"), theirs, lb_packet_get (model, "whitening_mean"),
+                          error))
+    return FALSE;
   if (!bench_set (bench, stage, model, images, error))
     return FALSE;
 

@@ -161,6 +161,7 @@ typedef struct {
   LbStage *stage;
   LbNetwork *network;
   gint64 classes, outer_steps, inner_epochs;
+  LbPacket *source;              /* borrowed */
   LbTensor *images, *mean, *std; /* of the source; its packet's */
   guint32 *by_class;             /* the source's images, sorted by class, and where each class begins */
   gint64 *first;
@@ -406,8 +407,7 @@ synthetic_packet (Distillation *d)
 
   lb_packet_take (packet, "images", lb_images_to_stream (d->synthetic));
   lb_packet_set (packet, "labels", d->labels);
-  lb_packet_set (packet, "mean", d->mean);
-  lb_packet_set (packet, "std", d->std);
+  lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
   return packet;
 }
 
@@ -420,6 +420,7 @@ gradient_matching_run (LbStage *stage, gpointer data, GError **error)
 
   if (!source || !sort_source (&d, lb_packet_get (source, "labels"), &smallest, error))
     return FALSE;
+  d.source = source;
   d.images = lb_packet_get (source, "images");
   d.mean = lb_packet_get (source, "mean");
   d.std = lb_packet_get (source, "std");

@@ -80,10 +80,7 @@ augment (LbPacket *samples, LbTensor *windows, LbTensor *dense)
 {
   LbPacket *packet = lb_packet_new ();
 
-  for (guint i = 0; i < 4; i++) {
-    const char *field = ((const char *[]){ "images", "labels", "mean", "std" })[i];
-    lb_packet_set (packet, field, lb_packet_get (samples, field));
-  }
+  lb_packet_share (packet, samples, "images", "labels", LB_NORMALISATION_FIELDS, NULL);
   lb_packet_set (packet, "windows", windows);
   lb_packet_set (packet, "dense_labels", dense);
   return packet;
@@ -148,7 +145,9 @@ labeler_run (LbStage *stage, gpointer data, GError **error)
   if (!lb_windows_check (lb_stage_source (stage, "views", 0), windows, lb_tensor_dim (images, 2),
                          lb_tensor_dim (images, 3), error)
       || !lb_images_same_normalisation (ours, lb_packet_get (samples, "mean"), lb_packet_get (samples, "std"), theirs,
-                                        lb_packet_get (model, "mean"), lb_packet_get (model, "std"), error))
+                                        lb_packet_get (model, "mean"), lb_packet_get (model, "std"), error)
+      || !lb_whitening_same (ours, lb_packet_get (samples, "whitening_mean"), theirs,
+                             lb_packet_get (model, "whitening_mean"), error))
     return FALSE;
 
   LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };

@@ -1,6 +1,7 @@
 /* npz: samples as NumPy's .npz files, one member for each field of the packet, so that numpy.load() reads them:
  *
  *   images u8|f16|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
+ *   of whitened images whitening_mean f32 [c, h, w] and unwhitening f32 [c, h, w, c, h, w],
  *   and for augmented samples windows f32 [v, 4] and dense_labels f32 [n, v, classes]
  *
  * Three stage types: npz-sink writes what it is sent, samples or augmented; npz-source and npz-augmented-source read a
@@ -84,6 +85,12 @@ stored_images (const Sink *self, LbStage *stage, LbPacket *packet, GError **erro
 
   if (!g_str_equal (self->storage, "carried"))
     lb_dtype_from_name (self->storage, &dtype);
+  if (dtype == LB_U8 && lb_packet_get (packet, "unwhitening")) {
+    g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                 "'%s' is whitened, and u8 holds stored values alone; expected 'storage' to be f16 or f32 here",
+                 lb_stage_source (stage, "samples", 0));
+    return NULL;
+  }
   return lb_images_convert (lb_stage_source (stage, "samples", 0), images, lb_packet_get (packet, "mean"),
                             lb_packet_get (packet, "std"), dtype, error);
 }
@@ -258,6 +265,34 @@ add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, 
          && check_dense_labels (path, dense, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes, error);
 }
 
+/* What undoes whitening, where the file has it. */
+static gboolean
+add_whitening (const char *path, GArray *members, LbPacket *packet, GError **error)
+{
+  static const char *const names[] = { "whitening_mean", "unwhitening" };
+  LbTensor *images = lb_packet_get (packet, "images");
+  gint64 c = lb_tensor_dim (images, 1), h = lb_tensor_dim (images, 2), w = lb_tensor_dim (images, 3);
+
+  if (!find_member (members, names[0]) && !find_member (members, names[1]))
+    return TRUE;
+  if (lb_tensor_dtype (images) == LB_U8)
+    return lb_input_error (path, error, "has members of whitened images, but images of u8; expected f16 or f32");
+  for (guint i = 0; i < 2; i++) {
+    LbShape shape = i == 0 ? LB_SHAPE (c, h, w) : LB_SHAPE (c, h, w, c, h, w);
+    LbTensor *member = get_member (path, members, names[i], 1u << LB_F32, shape.rank, error);
+    g_autofree char *expected = lb_shape_to_string (shape);
+    g_autofree char *found = member ? lb_shape_to_string (lb_tensor_shape (member)) : NULL;
+
+    if (!member || !all_finite (path, names[i], member, error))
+      return FALSE;
+    if (!lb_shape_equal (lb_tensor_shape (member), shape))
+      return lb_input_error (path, error, "member '%s' is %s; expected %s, as the images are", names[i], found,
+                             expected);
+    lb_packet_set (packet, names[i], member);
+  }
+  return TRUE;
+}
+
 /* Reads and checks the whole file; *bytes is what all its members take. */
 static LbPacket *
 read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *bytes, GError **error)
@@ -283,6 +318,8 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
   if (!(std = get_channels (self->file, members, "std", lb_tensor_dim (images, 1), error)))
     return NULL;
   lb_packet_take (packet, "std", std);
+  if (!add_whitening (self->file, members, packet, error))
+    return NULL;
   if (augmented && !add_views (self->file, members, *classes, packet, error))
     return NULL;
   return g_steal_pointer (&packet);

@@ -99,8 +99,7 @@ select_images (LbPacket *source, const GArray *indices)
   }
   lb_packet_take (packet, "images", chosen);
   lb_packet_take (packet, "labels", chosen_labels);
-  lb_packet_set (packet, "mean", lb_packet_get (source, "mean"));
-  lb_packet_set (packet, "std", lb_packet_get (source, "std"));
+  lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
   return packet;
 }
 

@@ -174,15 +174,15 @@ take_i64 (LbPacket *packet, const char *field, gint64 value)
 }
 
 static LbPacket *
-model_packet (const LbNetwork *network, const LbLearningSet *set, LbTensor *parameters, guint index, double flops)
+model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *set, LbTensor *parameters, guint index,
+              double flops)
 {
   LbPacket *packet = lb_packet_new ();
   LbTensor *cost = lb_tensor_new (LB_F64, LB_SHAPE (1));
 
   lb_packet_set (packet, "parameters", parameters);
   lb_packet_set_text (packet, "architecture", lb_network_architecture (network));
-  lb_packet_set (packet, "mean", set->mean);
-  lb_packet_set (packet, "std", set->std);
+  lb_packet_share (packet, samples, "mean", "std", "whitening_mean", NULL);
   take_i64 (packet, "index", index);
   take_i64 (packet, "set_images", lb_tensor_dim (set->images, 0));
   take_i64 (packet, "set_bytes", set_bytes (set));
@@ -193,8 +193,8 @@ model_packet (const LbNetwork *network, const LbLearningSet *set, LbTensor *para
 
 /* Trains and sends all models of one architecture. */
 static gboolean
-train_architecture (LbStage *stage, const Trainer *self, const char *architecture, const LbLearningSet *set,
-                    const LbLearnerSettings *settings, Course *course, GError **error)
+train_architecture (LbStage *stage, const Trainer *self, const char *architecture, LbPacket *samples,
+                    const LbLearningSet *set, const LbLearnerSettings *settings, Course *course, GError **error)
 {
   LbCompute *compute = lb_stage_compute (stage);
   LbTensor *images = set->images;
@@ -218,7 +218,7 @@ train_architecture (LbStage *stage, const Trainer *self, const char *architectur
     /* Before the model is sent: whoever uses it may need the memory. */
     if (i + 1 == self->repeats)
       g_clear_pointer (&learner, lb_learner_free);
-    if (!lb_stage_push (stage, "model", model_packet (network, set, parameters, course->index, flops), error))
+    if (!lb_stage_push (stage, "model", model_packet (network, samples, set, parameters, course->index, flops), error))
       return FALSE;
   }
   return TRUE;
@@ -237,7 +237,7 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
       || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error))
     return FALSE;
   for (guint a = 0; self->architectures[a]; a++)
-    if (!train_architecture (stage, self, self->architectures[a], &set, &settings, &course, error))
+    if (!train_architecture (stage, self, self->architectures[a], packet, &set, &settings, &course, error))
       return FALSE;
   return TRUE;
 }

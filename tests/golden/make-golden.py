@@ -47,7 +47,7 @@ OFFSETS = 3 * [0, 0, 1, 0] + [0, 0]
 
 # Streams of everything that is not a parameter tensor.
 IMAGES, REAL, SYNTHETIC, PICTURE, VECTOR, GRADIENT, MAPS, WEIGHTS, DIRECTION, SCORES, TARGETS = range(100, 111)
-PHOTOS, PHOTO_WEIGHTS, PHOTO_DIRECTION = range(120, 123)
+PHOTOS, PHOTO_WEIGHTS, PHOTO_DIRECTION, SET, MIXING = range(120, 125)
 
 KEPT = 32  # leading elements stored of a parameter's gradient
 
@@ -264,6 +264,17 @@ def augmentation_values():
     return values
 
 
+def whitening_values():
+    """30 images [2, 3, 4], given in the order of streams, that are 30 x 10 numbers mixed by a 10 x 24 matrix, so that
+    the covariance has rank 10; ZCA whitening with epsilon 0.1 of them."""
+    x = numbers(SET, (30, 10)) @ numbers(MIXING, (10, 24)) + 0.5
+    mean = x.mean(0)
+    covariance = (x - mean).T @ (x - mean) / (len(x) - 1)
+    u, s, _ = torch.linalg.svd(covariance)
+    return {'whitened': (x - mean) @ u @ torch.diag((s + 0.1).rsqrt()) @ u.T,
+            'unwhitening': u @ torch.diag((s + 0.1).sqrt()) @ u.T, 'whitening_mean': mean}
+
+
 def write(name, values):
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     np.savez(path, **{k: v.detach().numpy() for k, v in values.items()})
@@ -278,7 +289,7 @@ def main():
                      for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
-    write('training.npz', {**adam_values(), **augmentation_values()})
+    write('training.npz', {**adam_values(), **augmentation_values(), **whitening_values()})
 
 
 if __name__ == '__main__':

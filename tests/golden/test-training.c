@@ -7,7 +7,7 @@
 #define GOLDEN_LIMIT (1 << 20)
 #define SIZE         11 /* of the photos */
 
-enum { PHOTOS = 120, PHOTO_WEIGHTS, PHOTO_DIRECTION };
+enum { PHOTOS = 120, PHOTO_WEIGHTS, PHOTO_DIRECTION, SET, MIXING };
 
 typedef struct {
   const char *name;
@@ -184,6 +184,44 @@ test_augmentation (gconstpointer precision)
     check_op (precision, ops[i]);
 }
 
+/* ---- Whitening ---- */
+
+/* The set of make-golden.py, in f32. */
+static LbTensor *
+mixed_set (void)
+{
+  LbTensor *set = lb_tensor_new (LB_F32, LB_SHAPE (30, 2, 3, 4));
+
+  for (gint64 i = 0; i < 30; i++)
+    for (gint64 k = 0; k < 24; k++) {
+      double sum = 0.5;
+
+      for (gint64 j = 0; j < 10; j++)
+        sum += number (SET, (guint32)(10 * i + j)) * number (MIXING, (guint32)(24 * j + k));
+      set_element (set, 24 * i + k, sum);
+    }
+  return set;
+}
+
+/* Sums are in f64, but the set and the maps are rounded to f32. */
+static void
+test_whitening (gconstpointer data)
+{
+  static const Precision precision = { "f32", LB_F32, 1e-5 };
+  g_autoptr (LbTensor) set = mixed_set (), whitened = NULL;
+  g_autoptr (LbPool) pool = lb_pool_new (2);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  g_autoptr (GError) error = NULL;
+  g_auto (LbWhitening) whitening = { 0 };
+
+  lb_whitening_fit (&whitening, compute, "the set", set, NULL, NULL, 0.1, &error);
+  g_assert_no_error (error);
+  whitened = lb_whitening_apply (&whitening, compute, set, NULL, NULL);
+  assert_golden (&precision, "whitening_mean", 0, whitening.mean);
+  assert_golden (&precision, "unwhitening", 0, whitening.unwhitening);
+  assert_golden (&precision, "whitened", 0, whitened);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -201,5 +239,6 @@ main (int argc, char **argv)
       g_autofree char *path = g_strdup_printf ("/golden/%s/%s", tests[i].name, precisions[j].name);
       g_test_add_data_func (path, &precisions[j], tests[i].test);
     }
+  g_test_add_data_func ("/golden/whitening-is-that-of-pytorch", NULL, test_whitening);
   return g_test_run ();
 }

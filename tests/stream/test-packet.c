@@ -62,6 +62,20 @@ test_text_of_other_fields_is_null (void)
 }
 
 static void
+test_shares_the_fields_that_there_are (void)
+{
+  g_autoptr (LbPacket) packet = lb_packet_new (), from = lb_packet_new ();
+
+  lb_packet_take (from, "a", lb_tensor_new (LB_U8, LB_SHAPE (1)));
+  lb_packet_take (from, "b", lb_tensor_new (LB_U8, LB_SHAPE (2)));
+  lb_packet_take (from, "c", lb_tensor_new (LB_U8, LB_SHAPE (3)));
+  lb_packet_share (packet, from, "c", "absent", "a", NULL);
+  g_assert_cmpuint (lb_packet_n_fields (packet), ==, 2);
+  g_assert_true (lb_packet_get (packet, "a") == lb_packet_get (from, "a"));
+  g_assert_true (lb_packet_get (packet, "c") == lb_packet_get (from, "c"));
+}
+
+static void
 test_outlives_its_maker (void)
 {
   LbPacket *packet = lb_packet_new ();
@@ -81,6 +95,7 @@ main (int argc, char **argv)
   g_test_add_func ("/packet/replaces-a-field-in-its-place", test_replaces_in_place);
   g_test_add_func ("/packet/text-round-trips", test_text_round_trips);
   g_test_add_func ("/packet/text-of-other-fields-is-null", test_text_of_other_fields_is_null);
+  g_test_add_func ("/packet/shares-the-fields-that-there-are", test_shares_the_fields_that_there_are);
   g_test_add_func ("/packet/outlives-its-maker-while-referenced", test_outlives_its_maker);
   return g_test_run ();
 }

@@ -187,6 +187,7 @@ static const struct {
   { HEAD "dims: {3n: three}\nfields:\n  a: f32\n", "x.yaml:4:8", "'3n' cannot be a dimension symbol" },
   { HEAD "fields:\n  a: f32[n]\n", "x.yaml:5:6", "add 'n: MEANING' under dims" },
   { HEAD "fields:\n  a: f128[2]\n", "x.yaml:5:6", "'f128' is not a dtype" },
+  { HEAD "fields:\n  a: {type: f32, optional: maybe}\n", "x.yaml:5:28", "optional is 'maybe'; expected true or false" },
   { HEAD "fields:\n  a: f32|f32[2]\n", "x.yaml:5:6", "f32 stands twice" },
   { HEAD "fields:\n  a: f32|[2]\n", "x.yaml:5:6", "'' is not a dtype" },
   { HEAD "fields:\n  a: f32[2\n", "x.yaml:5:6", "'f32[2' is not a type" },

@@ -58,9 +58,10 @@ test_starts_unknown (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (lb_spec_dim (fixture->samples, "classes"), ==, LB_UNKNOWN);
   g_assert_cmpuint (lb_spec_dtypes (fixture->samples, "images"), ==, 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32);
   g_autofree char *text = lb_spec_to_string (fixture->samples);
-  g_assert_cmpstr (text, ==,
-                   "samples {n ?, c ?, h ?, w ?, classes ?, least ?}: images u8|f32|f16[n, c, h, w], labels i32[n], mean "
-                   "f32[c], std f32[c]");
+  g_assert_cmpstr (
+      text, ==,
+      "samples {n ?, c ?, h ?, w ?, classes ?, least ?}: images u8|f32|f16[n, c, h, w], labels i32[n], mean "
+      "f32[c], std f32[c]");
 }
 
 static void
@@ -143,6 +144,27 @@ test_refuses_missing_and_extra_fields (Fixture *fixture, gconstpointer data)
       fixture->samples, packet,
       "packet of 'samples' has a field 'weights' that the schema does not have; the plugin must not set it");
   assert_refused (fixture->samples, empty, "packet of 'samples' has no field 'images'; the plugin must set it");
+}
+
+/* May be left out (as the packets above do), but must be right when there, and fits the others. */
+static void
+test_optional_fields (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbPacket) packet = make_samples (5);
+  gint64 bytes;
+
+  lb_spec_set_dim (fixture->samples, "n", 5);
+  lb_spec_set_dim (fixture->samples, "c", 1);
+  lb_spec_set_dim (fixture->samples, "h", 28);
+  lb_spec_set_dim (fixture->samples, "w", 28);
+  lb_spec_set_dtype (fixture->samples, "images", LB_F32);
+  bytes = lb_spec_packet_bytes (fixture->samples);
+  g_assert_cmpint (bytes, ==, (gint64)lb_packet_bytes (packet));
+  lb_packet_take (packet, "whitening_mean", lb_tensor_new (LB_F32, LB_SHAPE (1, 28, 28)));
+  g_assert_true (lb_spec_check_packet (fixture->samples, packet, 0, NULL));
+  lb_packet_take (packet, "whitening_mean", lb_tensor_new (LB_F32, LB_SHAPE (1, 28, 27)));
+  assert_refused (fixture->samples, packet,
+                  "packet of 'samples' has whitening_mean f32[1, 28, 27]; expected f32[1, 28, 28], where w is 28");
 }
 
 static void
@@ -239,6 +261,7 @@ main (int argc, char **argv)
   ADD ("/spec/refuses-packets-that-contradict-themselves", test_refuses_inconsistent_packets);
   ADD ("/spec/refuses-packets-that-contradict-known-values", test_refuses_against_known_values);
   ADD ("/spec/refuses-missing-and-extra-fields", test_refuses_missing_and_extra_fields);
+  ADD ("/spec/optional-fields-may-be-left-out", test_optional_fields);
   ADD ("/spec/refuses-text-that-is-not-utf8", test_refuses_text_that_is_not_utf8);
   ADD ("/spec/holds-packets-to-their-texts-and-number", test_holds_packets_to_their_texts);
   ADD ("/spec/prints-packets-and-texts", test_prints_packets_and_texts);

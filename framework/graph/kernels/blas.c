@@ -17,9 +17,16 @@ typedef void (*Sgemm) (int, int, int, int, int, int, float, const float *, int, 
 typedef void (*Dgemm) (int, int, int, int, int, int, double, const double *, int, const double *, int, double, double *,
                        int);
 
+/* LAPACK's, of Fortran: everything by address, and the lengths of texts behind. */
+typedef void (*Dsyevd) (const char *, const char *, const int *, double *, const int *, double *, double *, const int *,
+                        int *, const int *, int *, gsize, gsize);
+typedef void (*Dpotr) (const char *, const int *, double *, const int *, int *, gsize);
+
 static struct {
   Sgemm sgemm;
   Dgemm dgemm;
+  Dsyevd dsyevd;
+  Dpotr dpotrf, dpotri;
   char *description;
 } blas;
 
@@ -54,6 +61,9 @@ open_library (gpointer unused)
   g_module_make_resident (module);
   blas.sgemm = (Sgemm)symbol (module, "cblas_sgemm");
   blas.dgemm = (Dgemm)symbol (module, "cblas_dgemm");
+  blas.dsyevd = (Dsyevd)symbol (module, "dsyevd_");
+  blas.dpotrf = (Dpotr)symbol (module, "dpotrf_");
+  blas.dpotri = (Dpotr)symbol (module, "dpotri_");
   void (*set_threads) (int) = (void (*) (int))symbol (module, "openblas_set_num_threads");
   char *(*config) (void) = (char *(*)(void))symbol (module, "openblas_get_config");
   char *(*chosen) (void) = (char *(*)(void))symbol (module, "openblas_get_corename");
@@ -92,4 +102,33 @@ lb_gemm_f64 (gboolean ta, gboolean tb, gint64 m, gint64 n, gint64 k, const doubl
 {
   blas.dgemm (ROW_MAJOR, ta ? TRANSPOSE : NO_TRANSPOSE, tb ? TRANSPOSE : NO_TRANSPOSE, m, n, k, 1, a, lda, b, ldb, beta,
               c, ldc);
+}
+
+gboolean
+lb_eigen_f64 (gint64 n, double *a, double *values)
+{
+  int size = (int)n, info = 0, least_work = -1, least_integers = -1, integers_wanted = 0;
+  double work_wanted = 0;
+
+  /* What is asked for first is how much to work in. */
+  blas.dsyevd ("V", "U", &size, a, &size, values, &work_wanted, &least_work, &integers_wanted, &least_integers, &info,
+               1, 1);
+  least_work = (int)work_wanted;
+  least_integers = integers_wanted;
+  g_autofree double *work = g_new (double, least_work);
+  g_autofree int *integers = g_new (int, least_integers);
+  blas.dsyevd ("V", "U", &size, a, &size, values, work, &least_work, integers, &least_integers, &info, 1, 1);
+  return info == 0;
+}
+
+gboolean
+lb_invert_positive_f64 (gint64 n, double *a)
+{
+  int size = (int)n, info = 0;
+
+  /* LAPACK counts by columns: its lower triangle is the upper one of rows. */
+  blas.dpotrf ("L", &size, a, &size, &info, 1);
+  if (info == 0)
+    blas.dpotri ("L", &size, a, &size, &info, 1);
+  return info == 0;
 }

@@ -42,6 +42,16 @@ void lb_gemm_f32 (gboolean ta, gboolean tb, gint64 m, gint64 n, gint64 k, const 
 void lb_gemm_f64 (gboolean ta, gboolean tb, gint64 m, gint64 n, gint64 k, const double *a, gint64 lda, const double *b,
                   gint64 ldb, double beta, double *c, gint64 ldc);
 
+/* ---- LAPACK, one thread; lb_blas_load() first ---- */
+
+/* Eigenvalues of the symmetric @a, n x n, in ascending order, into @values [n]; @a becomes the eigenvectors, one a row.
+ * FALSE when LAPACK does not find them. */
+gboolean lb_eigen_f64 (gint64 n, double *a, double *values);
+
+/* Inverts the symmetric @a, n x n, of which the upper triangle is read and written. FALSE when it is not positive
+ * definite. */
+gboolean lb_invert_positive_f64 (gint64 n, double *a);
+
 /* Loads OpenBLAS with the right core type; aborts with a sentence when it is not installed. Called before the first
  * use. */
 void lb_blas_load (void);
