@@ -258,7 +258,8 @@ log_stages (LbObserver *observer, const LbActivity *activities, guint n, gint64 
       told->started = TRUE;
       told->logged = now;
       lb_observer_log (observer, "stage '%s': started", activities[i].name);
-    } else if (ended ? told->state != state : state == LB_ACTIVITY_RUNNING && now - told->logged >= LOG_MS * 1000) {
+    } else if (ended ? told->state != state
+                     : state == LB_ACTIVITY_RUNNING && told->started && now - told->logged >= LOG_MS * 1000) {
       told->logged = now;
       g_autofree char *line = lb_progress_line (&activities[i], FALSE, G_MAXINT, now);
       lb_observer_log (observer, "stage '%s': %s", activities[i].name, g_strchug (line));

@@ -290,11 +290,13 @@ test_progress_lines (void)
   assert_line (&activity, FALSE, 200, " 50%  1,000/2,000  50.0/s  20.0 s left  loss 0.1235");
   assert_line (&activity, TRUE, 200, "[==========>         ]   50%  1,000/2,000  50.0/s  20.0 s left  loss 0.1235");
   assert_line (&activity, TRUE, 30, "[==========>         ]   50%  ");
+  lb_activity_metric (&activity, "accuracy", 0.75);
+  assert_line (&activity, FALSE, 200, " 50%  1,000/2,000  50.0/s  20.0 s left  loss 0.1235  accuracy 0.75");
   activity.state = LB_ACTIVITY_DONE;
   activity.ended = 20 * G_USEC_PER_SEC;
   activity.flops = 2.5e9;
   activity.bytes_out = 2048;
-  assert_line (&activity, TRUE, 200, "done after 15.0 s, 2.50 GFLOP, 2.00 KiB sent");
+  assert_line (&activity, TRUE, 200, "done after 15.0 s, 2.50 GFLOP, 2.00 KiB sent, accuracy 0.75");
 }
 
 /* What lb_progress prints over a short life of two stages. */
