@@ -56,7 +56,10 @@ lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 no
   lb_json_add_text (builder, "stage", activity->name);
   lb_json_add_text (builder, "state", lb_activity_state_name (activity->state));
   lb_json_add_integer (builder, "done", (gint64)activity->done);
-  lb_json_add_number (builder, "total", activity->total > 0 ? (double)activity->total : NAN);
+  if (activity->total > 0)
+    lb_json_add_integer (builder, "total", (gint64)activity->total);
+  else
+    lb_json_add_text (builder, "total", NULL);
   lb_json_add_number (builder, "rate", rate > 0 ? rate : NAN);
   lb_json_add_number (builder, "left", left >= 0 && activity->ended == 0 ? left : NAN);
   lb_json_add_number (builder, "seconds", lb_activity_seconds (activity, end));

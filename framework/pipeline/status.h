@@ -22,7 +22,8 @@
  *
  * --progress=json prints one object a line to standard error, each with "event", and "time" in seconds since the start:
  *   start     title, pipeline, pid
- *   stage     the members of a stage; when its state changes, and otherwise at most once a second while it works
+ *   stage     the members of a stage: at the start, at most once a second while it works or its state changes, and when
+ *             it ends
  *   metric    stage, step, name, value, unit: as in metrics.jsonl (record.h)
  *   message   text: what would be printed for people (warnings, links that grew)
  *   end       state, error
