@@ -27,6 +27,7 @@
  *   metric    stage, step, name, value, unit: as in metrics.jsonl (record.h)
  *   message   text: what would be printed for people (warnings, links that grew)
  *   end       state, error
+ * Lines that do not begin with '{' are errors of the command itself, for people.
  */
 #pragma once
 
