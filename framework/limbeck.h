@@ -23,6 +23,7 @@
 #include "nn/whitening.h"
 #include "plugin/stage.h"
 #include "stream/packet.h"
+#include "tensor/half.h"
 #include "tensor/npz.h"
 #include "tensor/tensor.h"
 #include "tensor/tensors.h"

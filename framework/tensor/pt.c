@@ -108,6 +108,8 @@ dtype_of (const LbPickleElement *element)
     return LB_I64;
   case 'F':
     return LB_F64;
+  case 'h':
+    return LB_F16;
   case '4':
   case '2':
   case '1':
@@ -115,22 +117,6 @@ dtype_of (const LbPickleElement *element)
   default:
     return LB_F32;
   }
-}
-
-/* IEEE 754 binary16, every value of which is a float. */
-static float
-half_to_float (guint16 half)
-{
-  guint32 sign = (guint32)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f, fraction = half & 0x3ff, bits;
-  float value;
-
-  if (exponent == 0) {
-    value = (float)fraction * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  bits = sign | (exponent == 0x1f ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
-  memcpy (&value, &bits, sizeof value);
-  return value;
 }
 
 /* Element @to of @tensor from the bytes of one element of a storage; these need not be aligned. FALSE when it is a bool
@@ -143,10 +129,6 @@ put_element (LbTensor *tensor, gint64 to, const LbPickleElement *element, const 
   guint32 bits;
 
   switch (element->code) {
-  case 'h':
-    memcpy (&u16, from, 2);
-    lb_tensor_f32 (tensor)[to] = half_to_float (u16);
-    return TRUE;
   case 'b':
     memcpy (&u16, from, 2);
     bits = (guint32)u16 << 16;

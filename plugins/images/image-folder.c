@@ -336,7 +336,8 @@ const LbStageType image_folder_type = {
     "triangle filter that is as wide as the reduction (what Pillow calls bilinear), and carried as u8. What was done "
     "to "
     "them (grey repeated as colour, transparency left out), and which label is which class, is in the report.\n\n"
-    "A damaged image stops the run with its name. Folders of a synthetic set are read in the same way, without "
+    "Orientation in EXIF data is not applied. A damaged image stops the run with its name. Folders of a synthetic set "
+    "are read in the same way, without "
     "'size'; give them the normalisation of the real one. Checking a pipeline lists a compressed tar file, which takes "
     "as "
     "long as unpacking it.",

@@ -125,6 +125,8 @@ find_layout (const Tensors *self, LbTensor *stored, Layout *layout, GError **err
 static double
 number_at (LbTensor *tensor, gint64 i)
 {
+  float half;
+
   switch (lb_tensor_dtype (tensor)) {
   case LB_U8:
     return lb_tensor_u8 (tensor)[i];
@@ -134,6 +136,9 @@ number_at (LbTensor *tensor, gint64 i)
     return (double)lb_tensor_i64 (tensor)[i];
   case LB_F32:
     return lb_tensor_f32 (tensor)[i];
+  case LB_F16:
+    lb_f16_to_f32 (lb_tensor_f16 (tensor) + i, &half, 1);
+    return half;
   default:
     return lb_tensor_f64 (tensor)[i];
   }
@@ -175,7 +180,8 @@ static gboolean
 load_images (const Tensors *self, LbTensor *stored, Loaded *loaded, GError **error)
 {
   LbDType dtype = lb_tensor_dtype (stored);
-  gboolean is_float = dtype == LB_F32 || dtype == LB_F64, by_type = g_str_equal (self->values, "by-type");
+  gboolean is_float = dtype == LB_F32 || dtype == LB_F64 || dtype == LB_F16,
+           by_type = g_str_equal (self->values, "by-type");
   gboolean as_bytes = g_str_equal (self->values, "bytes") || (by_type && dtype == LB_U8);
   Layout layout = { 0 };
   LbTensor *images;
@@ -191,7 +197,12 @@ load_images (const Tensors *self, LbTensor *stored, Loaded *loaded, GError **err
   if (!images)
     return lb_input_error (self->file, error, "there is no memory for its images; free some memory");
   lb_packet_take (loaded->packet, "images", images);
-  return copy_images (self, stored, &layout, images, loaded, error);
+  if (!copy_images (self, stored, &layout, images, loaded, error))
+    return FALSE;
+  /* Halves that need no more arithmetic stay halves, so that a set is as small as it was stored. */
+  if (dtype == LB_F16 && !as_bytes && !g_str_equal (self->values, "unit"))
+    lb_packet_take (loaded->packet, "images", lb_tensor_convert (images, LB_F16));
+  return TRUE;
 }
 
 /* ---- Normalisation ---- */
@@ -377,7 +388,7 @@ tensors_run (LbStage *stage, gpointer data, GError **error)
   if (!load (self, &loaded, error))
     return FALSE;
   text = g_strdup_printf ("%s: %s images of %d classes, stored values from %.4g to %.4g\n", self->file,
-                          lb_tensor_dtype (lb_packet_get (loaded.packet, "images")) == LB_U8 ? "u8" : "f32",
+                          lb_dtype_name (lb_tensor_dtype (lb_packet_get (loaded.packet, "images"))),
                           (int)loaded.classes, loaded.least, loaded.most);
   lb_stage_report (stage, text);
   return lb_stage_push (stage, "samples", g_steal_pointer (&loaded.packet), error);
@@ -390,7 +401,7 @@ static const LbStageType tensors_type = {
   = "The file's format is told by its contents. A file of torch.save() may hold tensors alone or in nested lists, "
     "tuples and dictionaries; they are named by path: 'images: data.0.0' and 'labels: data.0.1' are those of DC's and "
     "DM's res_*.pt, and MTT's images_best.pt and labels_best.pt are single tensors in two files. Nothing in a file is "
-    "executed: it is refused at the first thing that is no plain data. f16 and bfloat16 are widened.\n\n"
+    "executed: it is refused at the first thing that is no plain data. f16 is carried as it is, bfloat16 as f32.\n\n"
     "Images are carried as stored if they are bytes, else normalised. A set that was distilled in whitened (ZCA) space "
     "needs a test set in the same space.",
   .outputs = outputs,

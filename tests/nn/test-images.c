@@ -165,6 +165,21 @@ test_images_are_sorted_by_class (void)
   g_assert_cmpint (first[4], ==, 6);
 }
 
+/* Channel 1 holds 40, 60, 160, 180: mean 110, deviations 70, 50, 50, 70. Two of three classes have one image, one none. */
+static void
+test_statistics (void)
+{
+  g_autoptr (LbTensor) images = colour_pair (), labels = lb_tensor_new (LB_I32, LB_SHAPE (2));
+  double mean, std;
+
+  lb_images_statistics (images, 1, &mean, &std);
+  CLOSE (mean, 110 / 255.0, 1e-12);
+  CLOSE (std, sqrt (3700) / 255, 1e-12);
+  lb_tensor_i32 (labels)[1] = 1;
+  g_assert_cmpint (lb_labels_smallest_class (labels, 2), ==, 1);
+  g_assert_cmpint (lb_labels_smallest_class (labels, 3), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -178,5 +193,6 @@ main (int argc, char **argv)
   g_test_add_func ("/images/normalisations-are-compared", test_normalisations_are_compared);
   g_test_add_func ("/images/labels-are-checked", test_labels_are_checked);
   g_test_add_func ("/images/sorted-by-class", test_images_are_sorted_by_class);
+  g_test_add_func ("/images/statistics-of-a-channel-and-of-classes", test_statistics);
   return g_test_run ();
 }

@@ -99,6 +99,39 @@ test_labels_by_order (void)
   harness_refuses (wrong, LB_ERROR_INPUT, message);
 }
 
+static char *
+put_npy (Fixture *fixture, const char *name, LbTensor *tensor)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  char *path = g_build_filename (fixture->directory, name, NULL);
+
+  lb_npy_append (bytes, tensor);
+  g_assert_true (g_file_set_contents (path, (const char *)bytes->data, bytes->len, NULL));
+  return path;
+}
+
+/* Images and labels in a file each, as MTT leaves them; the tensors have no names. */
+static void
+test_two_files (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbTensor) images = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 2, 2)),
+                       labels = lb_tensor_new (LB_U8, LB_SHAPE (2));
+  g_autofree char *first = put_npy (fixture, "images.npy", images), *second = NULL;
+  g_autoptr (Harness) h = harness_new ("tensors");
+
+  lb_tensor_u8 (labels)[0] = 4;
+  second = put_npy (fixture, "labels.npy", labels);
+  harness_set (h, "file", first);
+  harness_set (h, "labels-file", second);
+  harness_set (h, "mean", "0.5");
+  harness_set (h, "std", "0.5");
+  harness_run_well (h);
+  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (h, "samples", 0), "labels"))[0], ==, 4);
+  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (h, "samples", 0), "labels"))[1], ==, 0);
+  g_unlink (first);
+  g_unlink (second);
+}
+
 /* [2, 2, 3, 2]: channels last, so that channel k of pixel p is element 2 p + k. */
 static void
 test_channels_last (Fixture *fixture, gconstpointer data)
@@ -128,6 +161,32 @@ test_unit_values (Fixture *fixture, gconstpointer data)
   g_assert_true (value[0] == -1 && value[1] == 0 && value[2] == 0 && value[3] == 2);
   g_assert_true (lb_tensor_f32 (lb_packet_get (packet, "mean"))[1] == 0.25f);
   g_assert_cmpint (lb_tensor_i32 (lb_packet_get (packet, "labels"))[0], ==, 2);
+}
+
+/* A set stored as halves stays as small, unless it has to be normalised. */
+static void
+test_halves (Fixture *fixture, gconstpointer data)
+{
+  const float values[] = { 1, -2.5f, 0.25f, 3 };
+  g_autoptr (LbTensor) wide = f32_of (LB_SHAPE (2, 1, 1, 2), values), images = lb_tensor_convert (wide, LB_F16);
+  g_autofree char *path = put_npy (fixture, "images.npy", images);
+
+  for (int unit = 0; unit < 2; unit++) {
+    g_autoptr (Harness) h = harness_new ("tensors");
+
+    harness_set (h, "file", path);
+    harness_set (h, "images-per-class", "1");
+    harness_set (h, "values", unit ? "unit" : "by-type");
+    harness_set (h, "mean", "0.5");
+    harness_set (h, "std", "0.5");
+    harness_run_well (h);
+    LbTensor *found = lb_packet_get (harness_output (h, "samples", 0), "images");
+    if (!unit)
+      assert_same_tensor (found, images);
+    for (int i = 0; i < 4 && unit; i++)
+      g_assert_cmpfloat (lb_tensor_f32 (found)[i], ==, values[i] * 2 - 1);
+  }
+  g_unlink (path);
 }
 
 static void
@@ -212,8 +271,10 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tensors/reads-what-dc-writes", test_reads_what_dc_writes);
   g_test_add_func ("/tensors/labels-by-order", test_labels_by_order);
+  ADD ("labels-may-be-in-a-file-of-their-own", test_two_files);
   ADD ("channels-last", test_channels_last);
   ADD ("unit-values-are-normalised-as-the-file-says", test_unit_values);
+  ADD ("halves-stay-halves", test_halves);
   ADD ("bytes-may-be-floats", test_bytes_as_floats);
   ADD ("refuses-what-the-properties-do-not-describe", test_refusals);
   ADD ("refuses-contradicting-properties", test_refuses_contradictions);

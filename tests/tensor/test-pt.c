@@ -95,7 +95,8 @@ test_every_dtype (void)
   g_assert_no_error (error);
   f = lb_tensor_f32 (get (tensors, "f32", LB_F32, LB_SHAPE (3)));
   g_assert_true (f[0] == 1.5f && f[1] == 0 && signbit (f[1]) && f[2] == INFINITY);
-  f = lb_tensor_f32 (get (tensors, "f16", LB_F32, LB_SHAPE (6)));
+  g_autoptr (LbTensor) halves = lb_tensor_convert (get (tensors, "f16", LB_F16, LB_SHAPE (6)), LB_F32);
+  f = lb_tensor_f32 (halves);
   g_assert_true (f[0] == 1 && f[1] == 0 && signbit (f[1]) && f[2] == 65504);
   g_assert_true (f[3] == 0x1p-24f && f[4] == 0.333251953125f && f[5] == -INFINITY);
   f = lb_tensor_f32 (get (tensors, "bf16", LB_F32, LB_SHAPE (3)));
