@@ -25,6 +25,7 @@
 #include "stream/packet.h"
 #include "tensor/half.h"
 #include "tensor/npz.h"
+#include "tensor/state.h"
 #include "tensor/tensor.h"
 #include "tensor/tensors.h"
 

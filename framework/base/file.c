@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,45 +127,97 @@ check_target (const char *path, GError **error)
   return FALSE;
 }
 
-/* Fills @temporary and gives it the name @path. Returns 0 or the errno. */
-static int
-fill_and_rename (int descriptor, const char *temporary, const char *path, gconstpointer data, gsize length,
-                 gboolean durable)
-{
-  int number = write_all (descriptor, data, length);
+struct _LbFileWriter {
+  char *path, *temporary;
+  gboolean durable;
+  int descriptor; /* -1 once it is closed */
+};
 
-  if (number == 0 && durable && fsync (descriptor) != 0)
+static LbFileWriter *
+open_writer (const char *path, gboolean durable, GError **error)
+{
+  if (!check_target (path, error))
+    return NULL;
+
+  g_autofree char *directory = g_path_get_dirname (path);
+  if (g_mkdir_with_parents (directory, 0777) != 0) {
+    lb_output_error (path, errno, error);
+    return NULL;
+  }
+  g_autofree char *temporary = NULL;
+  int descriptor = open_temporary (directory, &temporary);
+  if (descriptor < 0) {
+    lb_output_error (path, errno, error);
+    return NULL;
+  }
+  LbFileWriter *writer = g_new0 (LbFileWriter, 1);
+  *writer = (LbFileWriter){ g_strdup (path), g_steal_pointer (&temporary), durable, descriptor };
+  return writer;
+}
+
+LbFileWriter *
+lb_file_writer_new (const char *path, GError **error)
+{
+  return open_writer (path, TRUE, error);
+}
+
+gboolean
+lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize length, GError **error)
+{
+  return lb_file_put (writer->descriptor, writer->path, data, length, error);
+}
+
+/* Closes the temporary file, safely on the disk if it is to be durable, and gives it the final name. Returns 0 or the
+ * errno. */
+static int
+finish_and_rename (LbFileWriter *writer)
+{
+  int number = writer->durable && fsync (writer->descriptor) != 0 ? errno : 0;
+
+  if (close (writer->descriptor) != 0 && number == 0 && errno != EINTR)
     number = errno;
-  if (close (descriptor) != 0 && number == 0 && errno != EINTR)
+  writer->descriptor = -1;
+  if (number == 0 && rename (writer->temporary, writer->path) != 0)
     number = errno;
-  if (number == 0 && rename (temporary, path) != 0)
-    number = errno;
-  if (number != 0)
-    unlink (temporary);
+  if (number == 0)
+    g_clear_pointer (&writer->temporary, g_free);
   return number;
+}
+
+gboolean
+lb_file_writer_commit (LbFileWriter *writer, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (writer->path);
+  int directory_descriptor = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int number = finish_and_rename (writer);
+
+  if (number == 0 && writer->durable && (number = sync_directory (directory_descriptor)) != 0)
+    unlink (writer->path);
+  if (directory_descriptor >= 0)
+    close (directory_descriptor);
+  return number == 0 ? TRUE : lb_output_error (writer->path, number, error);
+}
+
+void
+lb_file_writer_free (LbFileWriter *writer)
+{
+  if (writer == NULL)
+    return;
+  if (writer->descriptor >= 0)
+    close (writer->descriptor);
+  if (writer->temporary != NULL)
+    unlink (writer->temporary);
+  g_free (writer->path);
+  g_free (writer->temporary);
+  g_free (writer);
 }
 
 static gboolean
 write_file (const char *path, gconstpointer data, gsize length, gboolean durable, GError **error)
 {
-  if (!check_target (path, error))
-    return FALSE;
+  g_autoptr (LbFileWriter) writer = open_writer (path, durable, error);
 
-  g_autofree char *directory = g_path_get_dirname (path);
-  if (g_mkdir_with_parents (directory, 0777) != 0)
-    return lb_output_error (path, errno, error);
-  g_autofree char *temporary = NULL;
-  int descriptor = open_temporary (directory, &temporary);
-  if (descriptor < 0)
-    return lb_output_error (path, errno, error);
-
-  int directory_descriptor = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int number = fill_and_rename (descriptor, temporary, path, data, length, durable);
-  if (number == 0 && durable && (number = sync_directory (directory_descriptor)) != 0)
-    unlink (path);
-  if (directory_descriptor >= 0)
-    close (directory_descriptor);
-  return number == 0 ? TRUE : lb_output_error (path, number, error);
+  return writer != NULL && lb_file_writer_put (writer, data, length, error) && lb_file_writer_commit (writer, error);
 }
 
 gboolean
@@ -177,6 +230,48 @@ gboolean
 lb_file_replace (const char *path, gconstpointer data, gsize length, GError **error)
 {
   return write_file (path, data, length, FALSE, error);
+}
+
+gboolean
+lb_file_put (int descriptor, const char *path, gconstpointer data, gsize length, GError **error)
+{
+  int number = write_all (descriptor, data, length);
+
+  return number == 0 ? TRUE : lb_output_error (path, number, error);
+}
+
+gboolean
+lb_file_sync (int descriptor, const char *path, GError **error)
+{
+  return fsync (descriptor) == 0 ? TRUE : lb_output_error (path, errno, error);
+}
+
+gboolean
+lb_directory_sync (const char *directory, GError **error)
+{
+  int descriptor = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int number = sync_directory (descriptor);
+
+  if (descriptor >= 0)
+    close (descriptor);
+  return number == 0 ? TRUE : lb_output_error (directory, number, error);
+}
+
+void
+lb_file_remove_leftovers (const char *directory)
+{
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    int pid, number, end = 0;
+    if (sscanf (name, ".limbeck-%d-%d.tmp%n", &pid, &number, &end) != 2 || end == 0 || name[end] != '\0')
+      continue;
+    if (pid <= 0 || kill (pid, 0) == 0 || errno != ESRCH)
+      continue;
+    g_autofree char *path = g_build_filename (directory, name, NULL);
+    unlink (path);
+  }
 }
 
 static const char *

@@ -16,15 +16,18 @@
 #include "pipeline/metrics.h"
 #include "pipeline/run.h"
 
+#define MAX_INTERVAL 86400
+
 typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
 typedef enum { SHOW_AUTO, SHOW_PLAIN, SHOW_JSON, SHOW_NONE } Show;
 
 typedef struct {
   LbChanges changes;
-  char *output, *threads, *format, *memory_limit, *progress, *trace;
-  gboolean quiet, trace_numerics;
+  char *output, *threads, *format, *memory_limit, *progress, *trace, *store, *interval;
+  gboolean quiet, trace_numerics, no_store;
   GStrv files;
   guint n_threads;
+  double checkpoint_interval;
   Format output_format;
   Show show;
   guint64 most_memory; /* bytes; G_MAXUINT64 for any, 0 for what is there */
@@ -40,10 +43,27 @@ options_clear (Options *options)
   g_free (options->progress);
   g_free (options->trace);
   g_free (options->memory_limit);
+  g_free (options->store);
+  g_free (options->interval);
   g_strfreev (options->files);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
+static gboolean
+parse_interval (Options *options)
+{
+  char *end = NULL;
+  if (options->interval == NULL)
+    return TRUE;
+  options->checkpoint_interval = g_ascii_strtod (options->interval, &end);
+  if (end != options->interval && *end == '\0' && options->checkpoint_interval > 0
+      && options->checkpoint_interval <= MAX_INTERVAL)
+    return TRUE;
+  lb_command_usage ("--checkpoint-interval is '%s'; expected seconds, more than 0 and at most %d", options->interval,
+                    MAX_INTERVAL);
+  return FALSE;
+}
 
 static LbParsed
 parse (int argc, char **argv, Options *options)
@@ -63,6 +83,12 @@ parse (int argc, char **argv, Options *options)
       "What goes to standard error: auto (redrawn on a terminal), plain, json or none", "KIND" },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace,
       "Write what every thread does when to FILE, for ui.perfetto.dev or chrome://tracing", "FILE" },
+    { "store", 0, 0, G_OPTION_ARG_FILENAME, &options->store,
+      "Where results are kept (default: what LIMBECK_STORE names, or $XDG_CACHE_HOME/limbeck)", "DIR" },
+    { "no-store", 0, 0, G_OPTION_ARG_NONE, &options->no_store, "Keep nothing, reuse nothing, and write no checkpoints",
+      NULL },
+    { "checkpoint-interval", 0, 0, G_OPTION_ARG_FILENAME, &options->interval,
+      "Seconds between two checkpoints of a stage (default: 30)", "SECONDS" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -88,7 +114,7 @@ parse (int argc, char **argv, Options *options)
     return LB_PARSED_WRONG;
   options->show = options->quiet ? SHOW_NONE : (Show)kind;
   int threads = lb_command_threads (options->threads);
-  if (threads < 0)
+  if (threads < 0 || !parse_interval (options))
     return LB_PARSED_WRONG;
   options->n_threads = (guint)threads;
   const char *limit = options->memory_limit;
@@ -153,8 +179,10 @@ add_stage_row (LbTable *table, const LbRun *run, guint index)
 {
   const LbPlanStage *stage = &lb_run_plan (run)->stages[index];
   const LbActivity *activity = lb_run_activity (run, index);
-  double seconds = lb_activity_seconds (activity, activity->ended);
-  g_autofree char *time = lb_format_seconds (seconds);
+  gboolean reused = lb_run_outcome (run, index) == LB_REUSE_RESULT;
+  /* Work that was done in an earlier run did not take this time. */
+  double seconds = reused ? 0 : lb_activity_seconds (activity, activity->ended);
+  g_autofree char *time = reused ? g_strdup ("reused") : lb_format_seconds (seconds);
   g_autofree char *flops = activity->flops > 0 ? lb_format_flops (activity->flops) : NULL;
   g_autofree char *rate = format_rate (activity->flops, seconds);
   g_autofree char *bytes = activity->bytes_out > 0 ? lb_format_bytes (activity->bytes_out) : NULL;
@@ -260,6 +288,11 @@ lb_command_run (int argc, char **argv)
   if (status != 0)
     return status;
 
+  g_autoptr (LbStore) store = NULL;
+  status = lb_command_open_store (options.store, options.no_store, &store);
+  if (status != 0)
+    return status;
+
   g_autoptr (GError) error = NULL;
   if (!check_memory (&options, loaded.plan, &error))
     return lb_command_fail (error);
@@ -269,7 +302,9 @@ lb_command_run (int argc, char **argv)
                              .threads = options.n_threads,
                              .arithmetic = lb_arithmetic_description (),
                              .progress = progress,
-                             .trace_numerics = options.trace_numerics };
+                             .trace_numerics = options.trace_numerics,
+                             .store = store,
+                             .checkpoint_interval = options.checkpoint_interval };
   /* Before the pool, whose threads give their names. */
   if (options.trace != NULL && !lb_timeline_start (options.trace, LB_TIMELINE_LIMIT, &error))
     return lb_command_fail (error);

@@ -159,3 +159,26 @@ lb_command_load (const char *path, const LbChanges *changes, gboolean configure,
     fprintf (stderr, "limbeck: warning: %s\n", (char *)failed->pdata[i]);
   return 0;
 }
+
+/* ---- The store ---- */
+
+int
+lb_command_open_store (const char *path, gboolean without, LbStore **store)
+{
+  g_autoptr (GError) error = NULL;
+  const char *named = path != NULL ? path : g_getenv ("LIMBECK_STORE");
+  g_autofree char *own = lb_store_default_path ();
+  *store = NULL;
+  if (without && path != NULL)
+    return lb_command_usage ("--store and --no-store are given together; give one of them");
+  if (without || (path == NULL && g_strcmp0 (named, "none") == 0))
+    return 0;
+  gboolean is_named = named != NULL && *named != '\0';
+  *store = lb_store_open (is_named ? named : own, &error);
+  if (*store != NULL)
+    return 0;
+  if (is_named)
+    return lb_command_fail (error);
+  fprintf (stderr, "limbeck: warning: nothing is kept: %s\n", error->message);
+  return 0;
+}

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "pipeline/plan.h"
+#include "pipeline/store.h"
 
 G_BEGIN_DECLS
 
@@ -14,6 +15,7 @@ int lb_command_check (int argc, char **argv);
 int lb_command_inspect (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);
 int lb_command_status (int argc, char **argv);
+int lb_command_store (int argc, char **argv);
 
 /* ---- Options ---- */
 
@@ -74,6 +76,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbLoaded, lb_loaded_clear)
 /* Reads and resolves @path, and configures it if @configure. All problems are told, and the exit status for them is
  * returned; 0 when there is none. */
 int lb_command_load (const char *path, const LbChanges *changes, gboolean configure, LbLoaded *loaded);
+
+/* ---- The store ---- */
+
+/* Opens the store at @path or, where that is NULL, at the place that the environment's LIMBECK_STORE names ("none": no
+ * store) or else the user's own; with @without none is opened. *store is NULL then, and also when the user's own cannot
+ * be used, which is told as a warning: a run does not fail because nothing can be kept. Returns the exit status. */
+int lb_command_open_store (const char *path, gboolean without, LbStore **store);
 
 /* ---- Output ---- */
 

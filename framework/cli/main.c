@@ -19,6 +19,7 @@ static const Command commands[] = {
   { "check", "FILE", "find all mistakes in a pipeline, print its types and its cost", lb_command_check },
   { "graph", "FILE", "draw a pipeline", lb_command_graph },
   { "status", "DIR", "tell how far a run is, or how it ended", lb_command_status },
+  { "store", "list|verify|prune", "look after the results that are kept", lb_command_store },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
 };
 
@@ -37,11 +38,12 @@ static const char help_tail[]
       "  7    a value became infinite or not a number\n"
       "  8    a stage broke a rule of the framework\n"
       "  9    a run is predicted to take more memory than there is\n"
-      "  130  stopped by SIGINT or SIGTERM; a second one kills at once\n"
+      "  130  stopped by SIGINT or SIGTERM, with a checkpoint; a second one kills at once\n"
       "\n"
       "Environment:\n"
       "  LIMBECK_PLUGIN_PATH  more directories to look for plugins in, separated by ':'\n"
       "  LIMBECK_SCHEMA_PATH  more directories to look for stream schemas in\n"
+      "  LIMBECK_STORE        directory of the store of results, or none (default: $XDG_CACHE_HOME/limbeck)\n"
       "  LIMBECK_KERNELS      baseline, x86-64-v3 or x86-64-v4: compute as that processor would\n";
 
 static void

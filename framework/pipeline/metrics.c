@@ -81,6 +81,11 @@ add_timing (JsonBuilder *builder, const LbRun *run)
   }
   json_builder_end_object (builder);
   add_memory (builder, run);
+  json_builder_set_member_name (builder, "results");
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < lb_run_plan (run)->n_stages; i++)
+    lb_json_add_text (builder, lb_run_activity (run, i)->name, lb_reuse_word (lb_run_outcome (run, i)));
+  json_builder_end_object (builder);
   json_builder_end_object (builder);
 }
 

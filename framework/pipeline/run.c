@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/timeline.h"
+#include "pipeline/keep.h"
 #include "pipeline/metrics.h"
 #include "pipeline/observer.h"
 #include "pipeline/run.h"
@@ -24,6 +25,7 @@ typedef struct {
   LbRun *run;
   const LbPlanStage *planned;
   LbStage *stage;
+  LbKeep *keep; /* NULL without a store */
   GArray *inputs, *outputs; /* LbStageLink */
   GThread *thread;
   LbActivity activity;
@@ -38,6 +40,7 @@ struct _LbRun {
   LbObserver *observer;
   LbPool *pool;
   LbFlow *flow;
+  LbReuse *reuse;     /* NULL without a store */
   GPtrArray *sources; /* char*, names of links */
   StageRun *stages;   /* beside plan->stages */
   guint n_stages;
@@ -51,15 +54,6 @@ struct _LbRun {
   LbCost *cost;
   guint64 memory_before, memory_peak;
 };
-
-static void
-metric_free (gpointer data)
-{
-  LbMetric *metric = data;
-  g_free (metric->name);
-  g_free (metric->unit);
-  g_free (metric);
-}
 
 /* ---- What stages tell ---- */
 
@@ -85,10 +79,7 @@ static void
 on_metric (gpointer data, LbStage *unused, const char *name, double value, const char *unit)
 {
   StageRun *stage = data;
-  LbMetric *metric = g_new0 (LbMetric, 1);
-  metric->name = g_strdup (name);
-  metric->value = value;
-  metric->unit = g_strdup (unit);
+  LbMetric *metric = lb_metric_new (name, value, unit);
   g_mutex_lock (&stage->run->lock);
   g_ptr_array_add (stage->metrics, metric);
   lb_activity_metric (&stage->activity, name, value);
@@ -105,6 +96,14 @@ on_report (gpointer data, LbStage *unused, const char *text)
   g_ptr_array_add (stage->reports, g_strdup (text));
   g_mutex_unlock (&stage->run->lock);
   lb_observer_log (stage->run->observer, "stage '%s' reports:\n%s", stage->activity.name, text);
+}
+
+/* From any thread. */
+static void
+say (gpointer data, const char *text)
+{
+  LbRun *run = data;
+  lb_observer_say (run->observer, "limbeck: %s", text);
 }
 
 static const LbStageListener listener = { on_progress, on_metric, on_report };
@@ -176,6 +175,24 @@ connect_stages (LbRun *run, gsize capacity)
   }
 }
 
+/* The keeper of @stage. */
+static void
+make_keep (LbRun *run, StageRun *stage, double interval)
+{
+  guint index = (guint)(stage - run->stages);
+  LbKeepSetup setup = {
+    .reuse = &run->reuse->stages[index],
+    .store = run->reuse->store,
+    .n_outputs = stage->planned->configured->outputs->len,
+    .output_directory = run->output_directory,
+    .flow = run->flow,
+    .checkpoint_interval = (gint64)((interval > 0 ? interval : LB_CHECKPOINT_INTERVAL) * G_USEC_PER_SEC),
+    .notice = say,
+    .data = run,
+  };
+  stage->keep = lb_keep_new (&setup);
+}
+
 static void
 make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
 {
@@ -196,6 +213,8 @@ make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
     .n_outputs = stage->outputs->len,
     .listener = &listener,
     .listener_data = stage,
+    .keeper = stage->keep != NULL ? &lb_keep_keeper : NULL,
+    .keeper_data = stage->keep,
   };
   stage->stage = lb_stage_new (&setup);
 }
@@ -206,6 +225,10 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   g_autofree char *directory = settings->output_directory != NULL ? g_strdup (settings->output_directory)
                                                                   : default_output_directory (plan->pipeline->path);
   if (!prepare_directory (directory, error))
+    return NULL;
+  g_autoptr (LbReuse) reuse = NULL;
+  if (settings->store != NULL
+      && (reuse = lb_reuse_decide (plan, settings->store, settings->arithmetic, FALSE, error)) == NULL)
     return NULL;
   LbPool *pool = lb_pool_new (settings->threads);
   LbObserverSettings watched = { .progress = settings->progress,
@@ -220,6 +243,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   }
   LbRun *run = g_new0 (LbRun, 1);
   run->observer = observer;
+  run->reuse = g_steal_pointer (&reuse);
   run->plan = plan;
   run->cost = lb_cost_new (plan);
   run->output_directory = g_steal_pointer (&directory);
@@ -239,12 +263,15 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
     stage->activity.name = stage->planned->written->name;
     stage->inputs = g_array_new (FALSE, FALSE, sizeof (LbStageLink));
     stage->outputs = g_array_new (FALSE, FALSE, sizeof (LbStageLink));
-    stage->metrics = g_ptr_array_new_with_free_func (metric_free);
+    stage->metrics = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_metric_free);
     stage->reports = g_ptr_array_new_with_free_func (g_free);
   }
   connect_stages (run, settings->link_capacity != 0 ? settings->link_capacity : LB_LINK_CAPACITY);
-  for (guint i = 0; i < run->n_stages; i++)
+  for (guint i = 0; i < run->n_stages; i++) {
+    if (run->reuse != NULL)
+      make_keep (run, &run->stages[i], settings->checkpoint_interval);
     make_stage (run, &run->stages[i], settings->trace_numerics);
+  }
   return run;
 }
 
@@ -256,6 +283,7 @@ lb_run_free (LbRun *run)
   for (guint i = 0; i < run->n_stages; i++) {
     StageRun *stage = &run->stages[i];
     lb_stage_free (stage->stage);
+    lb_keep_free (stage->keep);
     g_array_unref (stage->inputs);
     g_array_unref (stage->outputs);
     g_ptr_array_unref (stage->metrics);
@@ -265,6 +293,7 @@ lb_run_free (LbRun *run)
   lb_flow_free (run->flow);
   lb_observer_free (run->observer);
   lb_pool_free (run->pool);
+  lb_reuse_free (run->reuse);
   g_ptr_array_unref (run->failures);
   g_clear_error (&run->stop);
   g_main_context_unref (run->context);
@@ -328,7 +357,10 @@ stage_thread (gpointer data)
   GError *error = NULL;
   lb_timeline_thread (stage->activity.name);
   gint64 began = lb_timeline_begin ();
-  lb_stage_run (stage->stage, &error);
+  if (stage->keep != NULL)
+    lb_keep_run (stage->keep, stage->stage, &error);
+  else
+    lb_stage_run (stage->stage, &error);
   lb_timeline_end (began, "stage", stage->activity.name, "bytes_out", (gint64)lb_stage_bytes_out (stage->stage), NULL, 0);
   end_stage (stage, error);
   return NULL;
@@ -472,12 +504,30 @@ write_metrics (LbRun *run, const char *path, GError **error)
   return lb_file_write (path, text, strlen (text), error);
 }
 
+/* What is going to be done with each stage, and what was found damaged. */
+static void
+tell_reuse (LbRun *run)
+{
+  gsize width = 0;
+  for (guint i = 0; run->reuse != NULL && i < run->reuse->notices->len; i++)
+    say (run, run->reuse->notices->pdata[i]);
+  for (guint i = 0; i < run->n_stages; i++)
+    width = MAX (width, strlen (run->stages[i].activity.name));
+  for (guint i = 0; run->reuse != NULL && i < run->n_stages; i++) {
+    const LbReuseStage *stage = &run->reuse->stages[i];
+    lb_observer_say (run->observer, "%-*s  %-7s  %s", (int)width, run->stages[i].activity.name,
+                     lb_reuse_word (stage->kind), stage->why);
+  }
+}
+
 gboolean
 lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = g_build_filename (run->output_directory, "metrics.json", NULL);
   /* One of an earlier run must not stand beside the results of this one. */
   g_unlink (path);
+  lb_file_remove_leftovers (run->output_directory);
+  tell_reuse (run);
   gboolean knows_peak = lb_memory_reset_peak ();
   run->memory_before = lb_memory_resident ();
   run->started = g_get_monotonic_time ();
@@ -534,6 +584,12 @@ const LbActivity *
 lb_run_activity (const LbRun *run, guint index)
 {
   return &run->stages[index].activity;
+}
+
+LbReuseKind
+lb_run_outcome (const LbRun *run, guint index)
+{
+  return run->stages[index].keep != NULL ? lb_keep_outcome (run->stages[index].keep) : LB_REUSE_NOT;
 }
 
 GPtrArray *

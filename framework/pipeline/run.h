@@ -9,13 +9,16 @@
 
 #include "pipeline/activity.h"
 #include "pipeline/cost.h"
-#include "pipeline/plan.h"
 #include "pipeline/progress.h"
+#include "pipeline/reuse.h"
 
 G_BEGIN_DECLS
 
 /* Bytes that may wait in one link. */
 #define LB_LINK_CAPACITY ((gsize)256 << 20)
+
+/* Seconds between two checkpoints of a stage. */
+#define LB_CHECKPOINT_INTERVAL 30.0
 
 typedef struct {
   const char *output_directory; /* NULL: the pipeline file's base name with ".out", in the current directory */
@@ -26,13 +29,9 @@ typedef struct {
   gboolean trace_numerics;      /* stop at the first value that is not finite and tell what made it; slower */
   double patience;              /* seconds without progress that are told as a stall; 0: 10 */
   guint64 scarce;               /* bytes left on the output's disk that are told as few; 0: 64 MiB */
+  LbStore *store;               /* borrowed; NULL: nothing is kept, and nothing reused */
+  double checkpoint_interval;   /* seconds; 0: LB_CHECKPOINT_INTERVAL */
 } LbRunSettings;
-
-typedef struct {
-  char *name;
-  double value;
-  char *unit; /* or NULL */
-} LbMetric;
 
 typedef struct _LbRun LbRun;
 
@@ -57,6 +56,7 @@ const char *lb_run_arithmetic (const LbRun *run);
 
 /* After lb_run_execute(), for stage @index of the plan: */
 const LbActivity *lb_run_activity (const LbRun *run, guint index);
+LbReuseKind lb_run_outcome (const LbRun *run, guint index);
 GPtrArray *lb_run_metrics (const LbRun *run, guint index); /* LbMetric*, in the order recorded; the run's */
 GPtrArray *lb_run_reports (const LbRun *run, guint index); /* char*; the run's */
 double lb_run_seconds (const LbRun *run);

@@ -15,6 +15,17 @@ typedef struct {
   void (*report) (gpointer data, LbStage *stage, const char *text);
 } LbStageListener;
 
+/* Who keeps what a stage has done, so that it need not be done again. Called from the stage's thread. */
+typedef struct {
+  gboolean (*resume) (gpointer data, LbStage *stage, LbState *state, GError **error);
+  gboolean (*due) (gpointer data); /* is it time to copy the state? */
+  void (*checkpoint) (gpointer data, LbState *state);
+  gboolean (*packet) (gpointer data, guint output, LbPacket *packet, GError **error); /* before it is sent */
+  void (*metric) (gpointer data, const char *name, double value, const char *unit);
+  void (*report) (gpointer data, const char *text);
+  void (*file) (gpointer data, const char *name); /* a result file is going to be written */
+} LbStageKeeper;
+
 typedef struct {
   const char *port;   /* of the stage */
   const char *source; /* "distill.samples"; inputs only */
@@ -37,6 +48,8 @@ typedef struct {
   guint n_outputs;
   const LbStageListener *listener;
   gpointer listener_data;
+  const LbStageKeeper *keeper; /* or NULL */
+  gpointer keeper_data;
 } LbStageSetup;
 
 LbStage *lb_stage_new (const LbStageSetup *setup);
@@ -47,6 +60,18 @@ void lb_stage_free (LbStage *stage);
  * lb_flow_stage_ended(), after lb_flow_cancel() if it cancels, so that the others see a cancelled run and not a
  * deadlock. */
 gboolean lb_stage_run (LbStage *stage, GError **error);
+
+/* What lb_stage_run() is made of, for one who brings results back instead. Closing the inputs drops what still comes;
+ * closing the outputs ends the streams. */
+gboolean lb_stage_work (LbStage *stage, GError **error);
+void lb_stage_close_inputs (LbStage *stage);
+void lb_stage_close_outputs (LbStage *stage);
+
+/* Sends a packet that the stage sent once before; it is not checked, and the keeper is not told. */
+gboolean lb_stage_resend (LbStage *stage, guint output, LbPacket *packet, GError **error);
+
+/* Counts operations and bytes that were done before. */
+void lb_stage_credit (LbStage *stage, double flops, guint64 bytes_out);
 
 /* Bytes pushed on all ports, each packet counted once however many readers it has. */
 guint64 lb_stage_bytes_out (LbStage *stage);

@@ -39,6 +39,8 @@ struct _LbStage {
   guint n_outputs;
   LbStageListener listener;
   gpointer listener_data;
+  LbStageKeeper keeper;
+  gpointer keeper_data;
   guint64 bytes_out; /* atomic: read by others while the stage runs */
 };
 
@@ -100,6 +102,9 @@ lb_stage_new (const LbStageSetup *setup)
   if (setup->listener != NULL)
     stage->listener = *setup->listener;
   stage->listener_data = setup->listener_data;
+  if (setup->keeper != NULL)
+    stage->keeper = *setup->keeper;
+  stage->keeper_data = setup->keeper_data;
   add_inputs (stage, setup);
   add_outputs (stage, setup);
   return stage;
@@ -128,7 +133,7 @@ lb_stage_free (LbStage *stage)
 }
 
 gboolean
-lb_stage_run (LbStage *stage, GError **error)
+lb_stage_work (LbStage *stage, GError **error)
 {
   GError *failure = NULL;
   lb_account_enter (stage->account);
@@ -142,17 +147,43 @@ lb_stage_run (LbStage *stage, GError **error)
   for (guint i = 0; failure == NULL && i < stage->n_outputs; i++)
     if (!lb_spec_check_end (g_ptr_array_index (stage->configured->outputs, i), stage->n_pushed[i], &failure))
       g_prefix_error (&failure, "output '%s': ", stage->type->outputs[i].name);
-  if (failure != NULL) {
-    g_propagate_error (error, failure);
-    return FALSE;
-  }
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+void
+lb_stage_close_outputs (LbStage *stage)
+{
   for (guint i = 0; i < stage->n_outputs; i++)
     for (guint j = 0; j < stage->outputs[i]->len; j++)
       lb_link_close_writer (g_ptr_array_index (stage->outputs[i], j));
+}
+
+void
+lb_stage_close_inputs (LbStage *stage)
+{
   for (guint i = 0; i < stage->n_inputs; i++)
     for (guint j = 0; j < stage->inputs[i].links->len; j++)
       lb_link_close_reader (g_ptr_array_index (stage->inputs[i].links, j));
+}
+
+gboolean
+lb_stage_run (LbStage *stage, GError **error)
+{
+  if (!lb_stage_work (stage, error))
+    return FALSE;
+  lb_stage_close_outputs (stage);
+  lb_stage_close_inputs (stage);
   return TRUE;
+}
+
+void
+lb_stage_credit (LbStage *stage, double flops, guint64 bytes_out)
+{
+  lb_compute_add_flops (stage->compute, flops);
+  __atomic_store_n (&stage->bytes_out, stage->bytes_out + bytes_out, __ATOMIC_RELAXED);
 }
 
 guint64
@@ -348,12 +379,20 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
   }
   if (!check_trace (stage, error))
     return FALSE;
-  stage->n_pushed[index]++;
-  __atomic_store_n (&stage->bytes_out, stage->bytes_out + lb_packet_bytes (owned), __ATOMIC_RELAXED);
+  if (stage->keeper.packet != NULL && !stage->keeper.packet (stage->keeper_data, index, owned, error))
+    return FALSE;
+  return lb_stage_resend (stage, index, owned, error);
+}
+
+gboolean
+lb_stage_resend (LbStage *stage, guint output, LbPacket *packet, GError **error)
+{
+  stage->n_pushed[output]++;
+  __atomic_store_n (&stage->bytes_out, stage->bytes_out + lb_packet_bytes (packet), __ATOMIC_RELAXED);
 
   gboolean pushed = TRUE;
-  for (guint i = 0; pushed && i < stage->outputs[index]->len; i++)
-    pushed = lb_link_push (g_ptr_array_index (stage->outputs[index], i), owned, error);
+  for (guint i = 0; pushed && i < stage->outputs[output]->len; i++)
+    pushed = lb_link_push (g_ptr_array_index (stage->outputs[output], i), packet, error);
   return pushed;
 }
 
@@ -399,9 +438,40 @@ lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double va
   return FALSE;
 }
 
+gboolean
+lb_stage_may_go_on (LbStage *stage, GError **error)
+{
+  if (stage->flow == NULL || !lb_flow_is_cancelled (stage->flow))
+    return TRUE;
+  g_set_error_literal (error, LB_ERROR, LB_ERROR_CANCELLED, "stopped because the run was cancelled");
+  return FALSE;
+}
+
+gboolean
+lb_stage_resume (LbStage *stage, LbState *state, GError **error)
+{
+  return stage->keeper.resume == NULL || stage->keeper.resume (stage->keeper_data, stage, state, error);
+}
+
+gboolean
+lb_stage_checkpoint_due (LbStage *stage)
+{
+  return stage->keeper.due != NULL && stage->keeper.due (stage->keeper_data);
+}
+
+gboolean
+lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error)
+{
+  if (lb_stage_checkpoint_due (stage))
+    stage->keeper.checkpoint (stage->keeper_data, state);
+  return lb_stage_may_go_on (stage, error);
+}
+
 void
 lb_stage_metric (LbStage *stage, const char *name, double value, const char *unit)
 {
+  if (stage->keeper.metric != NULL)
+    stage->keeper.metric (stage->keeper_data, name, value, unit);
   if (stage->listener.metric != NULL)
     stage->listener.metric (stage->listener_data, stage, name, value, unit);
 }
@@ -409,6 +479,8 @@ lb_stage_metric (LbStage *stage, const char *name, double value, const char *uni
 void
 lb_stage_report (LbStage *stage, const char *text)
 {
+  if (stage->keeper.report != NULL)
+    stage->keeper.report (stage->keeper_data, text);
   if (stage->listener.report != NULL)
     stage->listener.report (stage->listener_data, stage, text);
 }
@@ -416,6 +488,8 @@ lb_stage_report (LbStage *stage, const char *text)
 char *
 lb_stage_output_path (LbStage *stage, const char *name)
 {
+  if (stage->keeper.file != NULL)
+    stage->keeper.file (stage->keeper_data, name);
   return g_build_filename (stage->output_directory, name, NULL);
 }
 

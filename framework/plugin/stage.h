@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "stream/packet.h"
+#include "tensor/state.h"
 
 G_BEGIN_DECLS
 
@@ -239,7 +240,44 @@ void lb_stage_report (LbStage *stage, const char *text);
 char *lb_stage_output_path (LbStage *stage, const char *name);
 gboolean lb_stage_write (LbStage *stage, const char *name, gconstpointer data, gsize length, GError **error);
 
+/* Between two steps that take long: FALSE with LB_ERROR_CANCELLED when the run is to stop. Since 1.1. */
+gboolean lb_stage_may_go_on (LbStage *stage, GError **error);
+
+/* ---- Checkpoints: a long stage goes on where it was stopped; since 1.1 ----
+ *
+ *   lb_state_add_tensor (state, "images", images);               where the work stands
+ *   lb_state_add_counter (state, "iteration", &iteration);
+ *   if (!lb_stage_resume (stage, state, error))
+ *     return FALSE;
+ *   while (iteration < iterations) {
+ *     ...                                                        one step, lb_stage_progress(), iteration++
+ *     if (!lb_stage_checkpoint (stage, state, error))
+ *       return FALSE;
+ *   }
+ *
+ * The result must have the same bits whether or not the stage was stopped: @state holds all that later steps depend on
+ * and that is not read or computed again before lb_stage_resume(). Packets, metrics, reports, result files and counted
+ * operations up to the checkpoint are the framework's business: it brings them back by itself.
+ */
+
+/* Call after the inputs have been read and before anything is sent: puts the last checkpoint's values into what @state
+ * names, or leaves them as they are when there is none. Where the shapes of the rest of the state follow from a part of
+ * it, ask for that part first, and then once more with a state that names the rest. */
+gboolean lb_stage_resume (LbStage *stage, LbState *state, GError **error);
+
+/* Call after every step at which @state tells everything. Asking costs nothing: a few times a second the state is
+ * copied, and at the run's checkpoint interval, or when the run is stopped, a copy is written. FALSE when the run is
+ * stopped. */
+gboolean lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error);
+
+/* Whether lb_stage_checkpoint() would copy the state now, for those who have to put it together first. */
+gboolean lb_stage_checkpoint_due (LbStage *stage);
+
 /* ---- Descriptors ---- */
+
+typedef enum {
+  LB_STAGE_CHEAP = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
+} LbStageFlags;
 
 typedef struct {
   const char *name;        /* "gradient-matching" */
@@ -251,6 +289,7 @@ typedef struct {
   gsize instance_size; /* of the struct that holds the properties; zero-filled at first */
   gboolean (*configure) (LbConfigure *configure, gpointer self, GError **error); /* may be NULL */
   gboolean (*run) (LbStage *stage, gpointer self, GError **error);
+  LbStageFlags flags; /* since 1.1 */
 } LbStageType;
 
 /* The interface version of this header. Rules: a change that old plugins survive raises the minor number, any other the

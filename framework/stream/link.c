@@ -54,6 +54,7 @@ struct _LbFlow {
   GPtrArray *links; /* LbLink*, in the order they were added */
   guint n_stages;   /* alive */
   guint n_waiting;
+  guint n_outside; /* of these, those that wait for something outside of the run */
   guint n_grown;
   gboolean cancelled;
   char *deadlock;   /* the sentence, once there is a true deadlock */
@@ -209,6 +210,8 @@ settle (LbFlow *flow)
     grow (flow, smallest);
     return;
   }
+  if (flow->n_outside > 0)
+    return;
   flow->deadlock = deadlock_text (flow);
   STORE (flow->stopped, TRUE);
   let_all_go (flow);
@@ -267,6 +270,25 @@ lb_flow_is_cancelled (LbFlow *flow)
   gboolean cancelled = flow->cancelled;
   g_mutex_unlock (&flow->lock);
   return cancelled;
+}
+
+void
+lb_flow_begin_outside (LbFlow *flow)
+{
+  g_mutex_lock (&flow->lock);
+  flow->n_waiting++;
+  flow->n_outside++;
+  settle (flow);
+  g_mutex_unlock (&flow->lock);
+}
+
+void
+lb_flow_end_outside (LbFlow *flow)
+{
+  g_mutex_lock (&flow->lock);
+  flow->n_waiting--;
+  flow->n_outside--;
+  g_mutex_unlock (&flow->lock);
 }
 
 guint

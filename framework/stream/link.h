@@ -30,6 +30,11 @@ void lb_flow_stage_ended (LbFlow *flow);
 void lb_flow_cancel (LbFlow *flow);
 gboolean lb_flow_is_cancelled (LbFlow *flow);
 
+/* A stage waits for something outside of the run, such as another run's result: nobody counts on it, but it is no
+ * deadlock either. */
+void lb_flow_begin_outside (LbFlow *flow);
+void lb_flow_end_outside (LbFlow *flow);
+
 /* How often a link was grown to resolve an artificial deadlock. */
 guint lb_flow_n_grown (LbFlow *flow);
 

@@ -172,7 +172,8 @@ typedef struct {
   Side real, ours;                            /* @ours takes the gradients of @real as inputs ... */
   LbNode **given, *distance, *image_gradient; /* ... these, and ends in these */
   LbLearner *learner;                         /* trains the network between steps; NULL when there is one step */
-  guint64 step;
+  gint64 iteration, outer, step;              /* networks and steps with this one that are over; steps in all */
+  gint64 training;                            /* 1 while the network is being trained after such a step */
 } Distillation;
 
 static void
@@ -302,47 +303,125 @@ move_images (Distillation *d)
   }
 }
 
+/* ---- Where it stands ---- */
+
+/* What a step depends on; everything else is made again from the seed. @learnt: of the learner while it trains. */
+static LbState *
+make_state (Distillation *d, const GArray *learnt)
+{
+  LbState *state = lb_state_new ();
+
+  lb_state_add_tensor (state, "images", d->synthetic);
+  lb_state_add_tensor (state, "momentum", d->momentum);
+  lb_state_add_tensor (state, "network", d->parameters);
+  lb_state_add_counter (state, "iteration", &d->iteration);
+  lb_state_add_counter (state, "outer step", &d->outer);
+  lb_state_add_counter (state, "step", &d->step);
+  lb_state_add_counter (state, "training", &d->training);
+  for (guint i = 0; learnt && i < learnt->len; i++)
+    lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
+                         g_array_index (learnt, LbNamedTensor, i).tensor);
+  return state;
+}
+
+static gboolean
+resume (Distillation *d, GError **error)
+{
+  g_autoptr (LbState) state = make_state (d, NULL);
+
+  return lb_stage_resume (d->stage, state, error);
+}
+
+/* The learner's part, once it has been started. */
+static gboolean
+resume_training (Distillation *d, const LbLearningSet *set, GError **error)
+{
+  g_autoptr (GArray) learnt = lb_learner_save (d->learner);
+  g_autoptr (LbState) state = make_state (d, learnt);
+
+  return lb_stage_resume (d->stage, state, error) && lb_learner_restore (d->learner, set, learnt, error);
+}
+
+static gboolean
+checkpoint (Distillation *d, GError **error)
+{
+  if (!lb_stage_checkpoint_due (d->stage))
+    return lb_stage_may_go_on (d->stage, error);
+  g_autoptr (GArray) learnt = d->training ? lb_learner_save (d->learner) : NULL;
+  g_autoptr (LbState) state = make_state (d, learnt);
+  return lb_stage_checkpoint (d->stage, state, error);
+}
+
+/* ---- Steps ---- */
+
 /* Trains the network at hand on the synthetic images. */
-static void
-train_network (Distillation *d, LbKey key)
+static gboolean
+train_network (Distillation *d, LbKey key, GError **error)
 {
   g_autoptr (LbTensor) images = lb_images_to_stream (d->synthetic);
   LbLearningSet set = { .images = images, .labels = d->labels };
+  gboolean begun = d->training != 0;
   double loss;
 
   lb_learner_start (d->learner, d->parameters, d->self->learning_rate);
-  for (gint64 epoch = 0; epoch < d->inner_epochs; epoch++) {
-    lb_learner_begin_epoch (d->learner, &set, lb_key_index (key, (guint64)epoch));
+  if (begun && !resume_training (d, &set, error))
+    return FALSE;
+  d->training = 1;
+  while (lb_learner_epochs (d->learner) < (guint64)d->inner_epochs) {
+    if (!lb_learner_in_epoch (d->learner))
+      lb_learner_begin_epoch (d->learner, &set, lb_key_index (key, lb_learner_epochs (d->learner)));
     while (lb_learner_step (d->learner, lb_stage_compute (d->stage), &loss))
-      ;
+      if (!checkpoint (d, error))
+        return FALSE;
   }
+  d->training = 0;
+  return TRUE;
 }
 
-/* One network: steps of the images, and training of the network between them. */
+/* One step of the images with the network at hand, which is trained before every step but the first. */
 static gboolean
-run_iteration (Distillation *d, gint64 iteration, GError **error)
+run_step (Distillation *d, LbKey key, GError **error)
 {
-  LbKey key = lb_key_index (lb_stage_key (d->stage, "iteration"), (guint64)iteration);
-  g_autoptr (LbTensor) fresh = lb_network_initialise (d->network, lb_key_derive (key, "parameters"));
-  guint64 total = (guint64)(d->self->iterations * d->outer_steps);
+  LbKey real = lb_key_index (lb_key_derive (key, "real batch"), (guint64)d->outer);
+  gint64 total = d->self->iterations * d->outer_steps;
+  double loss = 0;
 
-  memcpy (lb_tensor_f32 (d->parameters), lb_tensor_f32 (fresh), lb_tensor_bytes (fresh));
-  for (gint64 outer = 0; outer < d->outer_steps; outer++) {
-    LbKey real = lb_key_index (lb_key_derive (key, "real batch"), (guint64)outer);
-    double loss = 0;
-
-    if (outer > 0)
-      train_network (d, lb_key_index (lb_key_derive (key, "inner loop"), (guint64)outer));
-    for (gint64 class = 0; class < d->classes; class ++)
-      loss += match_class (d, class, real);
-    d->step++;
-    if (!lb_stage_check_finite (d->stage, "matching loss", d->step, loss, "lower image-learning-rate or learning-rate",
-                                error))
+  if (d->outer > 0 && !train_network (d, lb_key_index (lb_key_derive (key, "inner loop"), (guint64)d->outer), error))
+    return FALSE;
+  for (gint64 class = 0; class < d->classes; class ++) {
+    if (!lb_stage_may_go_on (d->stage, error))
       return FALSE;
-    move_images (d);
-    if (d->step == 1 || d->step == total)
-      lb_stage_metric (d->stage, d->step == 1 ? "first matching loss" : "last matching loss", loss, NULL);
-    if (!lb_stage_progress (d->stage, d->step, total, "matching loss", loss, error))
+    loss += match_class (d, class, real);
+  }
+  d->step++;
+  if (!lb_stage_check_finite (d->stage, "matching loss", (guint64)d->step, loss,
+                              "lower image-learning-rate or learning-rate", error))
+    return FALSE;
+  move_images (d);
+  if (d->step == 1 || d->step == total)
+    lb_stage_metric (d->stage, d->step == 1 ? "first matching loss" : "last matching loss", loss, NULL);
+  return lb_stage_progress (d->stage, (guint64)d->step, (guint64)total, "matching loss", loss, error);
+}
+
+/* All networks: a fresh one for each iteration, and steps of the images with it. */
+static gboolean
+distil (Distillation *d, GError **error)
+{
+  if (!resume (d, error))
+    return FALSE;
+  while (d->iteration < d->self->iterations) {
+    LbKey key = lb_key_index (lb_stage_key (d->stage, "iteration"), (guint64)d->iteration);
+    if (d->outer == 0) {
+      g_autoptr (LbTensor) fresh = lb_network_initialise (d->network, lb_key_derive (key, "parameters"));
+      memcpy (lb_tensor_f32 (d->parameters), lb_tensor_f32 (fresh), lb_tensor_bytes (fresh));
+    }
+    if (!run_step (d, key, error))
+      return FALSE;
+    if (++d->outer == d->outer_steps) {
+      d->outer = 0;
+      d->iteration++;
+    }
+    if (!checkpoint (d, error))
       return FALSE;
   }
   return TRUE;
@@ -433,10 +512,7 @@ gradient_matching_run (LbStage *stage, gpointer data, GError **error)
     return FALSE;
   bind_all (&d);
   start_images (&d);
-  for (gint64 iteration = 0; iteration < d.self->iterations; iteration++)
-    if (!run_iteration (&d, iteration, error))
-      return FALSE;
-  return lb_stage_push (stage, "samples", synthetic_packet (&d), error);
+  return distil (&d, error) && lb_stage_push (stage, "samples", synthetic_packet (&d), error);
 }
 
 static gsize

@@ -275,6 +275,7 @@ static const LbStageType idx_type = {
   .instance_size = sizeof (Idx),
   .configure = idx_configure,
   .run = idx_run,
+  .flags = LB_STAGE_CHEAP,
 };
 
 LB_DEFINE_PLUGIN ("idx", "1.0", "LGPL-2.1-or-later", &idx_type);

@@ -414,6 +414,7 @@ static const LbStageType source_type = {
   .instance_size = sizeof (Source),
   .configure = source_configure,
   .run = source_run,
+  .flags = LB_STAGE_CHEAP,
 };
 
 static const LbStageType augmented_type = {
@@ -425,6 +426,7 @@ static const LbStageType augmented_type = {
   .instance_size = sizeof (Source),
   .configure = augmented_configure,
   .run = augmented_run,
+  .flags = LB_STAGE_CHEAP,
 };
 
 LB_DEFINE_PLUGIN ("npz", "1.0", "LGPL-2.1-or-later", &sink_type, &source_type, &augmented_type);

@@ -138,26 +138,86 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
 
 /* Where the whole stage stands. */
 typedef struct {
-  guint index; /* of the student */
-  guint64 done, total;
+  LbStage *stage;
+  gint64 index;        /* of the student */
+  gint64 done, total;  /* steps of all students */
+  double flops_before; /* counted before this student */
+  gboolean resumed;    /* the student at hand was begun by an earlier run */
 } Course;
+
+/* What @course and @learnt, the saved state of a learner, add up to; @learnt may be NULL. */
+static LbState *
+course_state (Course *course, const GArray *learnt)
+{
+  LbState *state = lb_state_new ();
+
+  lb_state_add_counter (state, "student", &course->index);
+  lb_state_add_counter (state, "steps", &course->done);
+  lb_state_add_number (state, "operations before", &course->flops_before);
+  for (guint i = 0; learnt && i < learnt->len; i++)
+    lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
+                         g_array_index (learnt, LbNamedTensor, i).tensor);
+  return state;
+}
+
+/* Which student an earlier run had come to. */
+static gboolean
+resume_course (Course *course, GError **error)
+{
+  g_autoptr (LbState) state = NULL;
+
+  course->index = -1;
+  state = course_state (course, NULL);
+  if (!lb_stage_resume (course->stage, state, error))
+    return FALSE;
+  course->resumed = course->index >= 0;
+  course->index = MAX (course->index, 0);
+  return TRUE;
+}
+
+/* How far it had come with that student. */
+static gboolean
+resume_student (Course *course, LbLearner *learner, const LbLearningSet *set, GError **error)
+{
+  g_autoptr (GArray) learnt = lb_learner_save (learner);
+  g_autoptr (LbState) state = course_state (course, learnt);
+
+  course->resumed = FALSE;
+  return lb_stage_resume (course->stage, state, error) && lb_learner_restore (learner, set, learnt, error);
+}
+
+static gboolean
+checkpoint (Course *course, const LbLearner *learner, GError **error)
+{
+  if (!lb_stage_checkpoint_due (course->stage))
+    return TRUE;
+  g_autoptr (GArray) learnt = lb_learner_save (learner);
+  g_autoptr (LbState) state = course_state (course, learnt);
+  return lb_stage_checkpoint (course->stage, state, error);
+}
 
 /* Trains one network from scratch. What it learnt, f32 [p], new; or NULL. */
 static LbTensor *
-train_student (LbStage *stage, const Trainer *self, const LbNetwork *network, LbLearner *learner,
-               const LbLearningSet *set, Course *course, GError **error)
+train_student (Course *course, const Trainer *self, const LbNetwork *network, LbLearner *learner,
+               const LbLearningSet *set, GError **error)
 {
-  LbKey key = lb_key_index (lb_stage_key (stage, "student"), course->index), epochs = lb_key_derive (key, "epoch");
+  LbStage *stage = course->stage;
+  LbKey key = lb_key_index (lb_stage_key (stage, "student"), (guint64)course->index);
+  LbKey epochs = lb_key_derive (key, "epoch");
   g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key_derive (key, "parameters"));
   double loss = 0;
 
   lb_learner_start (learner, parameters, self->learning_rate);
+  if (course->resumed && !resume_student (course, learner, set, error))
+    return NULL;
   while (lb_learner_epochs (learner) < (guint64)self->epochs) {
-    lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
+    if (!lb_learner_in_epoch (learner))
+      lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
     while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
       course->done++;
-      if (!lb_stage_check_finite (stage, "training loss", course->done, loss, "lower the learning-rate", error)
-          || !lb_stage_progress (stage, course->done, course->total, "loss", loss, error))
+      if (!lb_stage_check_finite (stage, "training loss", (guint64)course->done, loss, "lower the learning-rate", error)
+          || !checkpoint (course, learner, error)
+          || !lb_stage_progress (stage, (guint64)course->done, (guint64)course->total, "loss", loss, error))
         return NULL;
     }
   }
@@ -174,7 +234,7 @@ take_i64 (LbPacket *packet, const char *field, gint64 value)
 }
 
 static LbPacket *
-model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *set, LbTensor *parameters, guint index,
+model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *set, LbTensor *parameters, gint64 index,
               double flops)
 {
   LbPacket *packet = lb_packet_new ();
@@ -191,32 +251,33 @@ model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *
   return packet;
 }
 
-/* Trains and sends all models of one architecture. */
+/* Trains and sends all models of the @number-th architecture that have not been sent yet. */
 static gboolean
-train_architecture (LbStage *stage, const Trainer *self, const char *architecture, LbPacket *samples,
-                    const LbLearningSet *set, const LbLearnerSettings *settings, Course *course, GError **error)
+train_architecture (Course *course, const Trainer *self, guint number, LbPacket *samples, const LbLearningSet *set,
+                    const LbLearnerSettings *settings, GError **error)
 {
+  LbStage *stage = course->stage;
   LbCompute *compute = lb_stage_compute (stage);
   LbTensor *images = set->images;
   LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };
-  g_autoptr (LbNetwork) network = lb_network_new (architecture, size, lb_stage_dim (stage, "classes"), error);
+  g_autoptr (LbNetwork) network
+      = lb_network_new (self->architectures[number], size, lb_stage_dim (stage, "classes"), error);
   g_autoptr (LbLearner) learner = NULL;
 
   if (!network || !(learner = lb_learner_new (network, lb_tensor_dim (images, 0), settings, error)))
     return FALSE;
-  if (course->total == 0)
-    course->total = (guint64)(g_strv_length (self->architectures) * self->repeats * self->epochs)
-                    * lb_learner_epoch_steps (learner);
-
-  for (gint64 i = 0; i < self->repeats; i++, course->index++) {
-    double before = lb_compute_flops (compute);
-    g_autoptr (LbTensor) parameters = train_student (stage, self, network, learner, set, course, error);
-    double flops = lb_compute_flops (compute) - before;
+  course->total = (gint64)g_strv_length (self->architectures) * self->repeats * self->epochs
+                  * (gint64)lb_learner_epoch_steps (learner);
+  for (; course->index < (number + 1) * self->repeats; course->index++) {
+    if (!course->resumed)
+      course->flops_before = lb_compute_flops (compute);
+    g_autoptr (LbTensor) parameters = train_student (course, self, network, learner, set, error);
+    double flops = lb_compute_flops (compute) - course->flops_before;
 
     if (!parameters)
       return FALSE;
     /* Before the model is sent: whoever uses it may need the memory. */
-    if (i + 1 == self->repeats)
+    if (course->index + 1 == (number + 1) * self->repeats)
       g_clear_pointer (&learner, lb_learner_free);
     if (!lb_stage_push (stage, "model", model_packet (network, samples, set, parameters, course->index, flops), error))
       return FALSE;
@@ -231,13 +292,14 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
   LbLearningSet set;
   LbLearnerSettings settings;
-  Course course = { 0 };
+  Course course = { .stage = stage };
 
   if (!packet || !set_open (&set, stage, packet, error)
-      || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error))
+      || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error)
+      || !resume_course (&course, error))
     return FALSE;
-  for (guint a = 0; self->architectures[a]; a++)
-    if (!train_architecture (stage, self, self->architectures[a], packet, &set, &settings, &course, error))
+  for (guint a = (guint)(course.index / self->repeats); self->architectures[a]; a++)
+    if (!train_architecture (&course, self, a, packet, &set, &settings, error))
       return FALSE;
   return TRUE;
 }

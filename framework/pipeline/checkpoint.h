@@ -1,0 +1,27 @@
+/* Checkpoint files: a stage's saved state and its ledger up to there. Private to pipeline/.
+ *
+ *   WORK/checkpoint-00000007 = record of the state and the ledger, then the record's SHA-256 in hexadecimal
+ *
+ * The last two are kept, so that one is whole whatever happens to the other.
+ */
+#pragma once
+
+#include "pipeline/ledger.h"
+#include "tensor/state.h"
+
+G_BEGIN_DECLS
+
+/* Numbers of the checkpoints in @work, the latest first; guint64. */
+GArray *lb_checkpoint_numbers (const char *work);
+
+/* Free with g_free(). */
+char *lb_checkpoint_path (const char *work, guint64 number);
+
+/* Writes number @number, safely on the disk, and removes all but the last two. LB_ERROR_OUTPUT. */
+gboolean
+lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger, GError **error);
+
+/* The state, and *ledger. LB_ERROR_INPUT when it is damaged. */
+GArray *lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger **ledger, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,675 @@
+/* Keeping one stage's results.
+ *
+ * Invariants: while @recording, the exclusive lock of the key is held and nobody else touches the work. The files of
+ * packets may be longer than any checkpoint knows; a checkpoint's ledger never knows more than is safely on the disk. A
+ * result is brought back only from bytes whose digests are right.
+ */
+#include "pipeline/keep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/checkpoint.h"
+
+/* How old the copy of the state in memory gets: what is lost when the run is stopped. */
+#define SNAPSHOT_EVERY (G_USEC_PER_SEC / 4)
+
+/* How often a result that another run computes is looked for. */
+#define POLL_USEC 50000
+
+#define PIECE (1 << 20)
+
+/* A result file that the stage may have written, as it was when last looked at; zeros when it was not there. */
+typedef struct {
+  char *name;
+  guint64 inode, bytes;
+  struct timespec changed;
+} Written;
+
+/* The packets of one output. */
+typedef struct {
+  int descriptor; /* -1 until the first packet */
+  char *path;
+} Spool;
+
+/* A copy of where the stage stood. */
+typedef struct {
+  GArray *state;
+  guint *n_packets; /* of each output */
+  guint n_metrics, n_reports;
+  double flops, seconds;
+  guint64 bytes_out;
+  gint64 taken;   /* when; 0: never */
+  gboolean fresh; /* not written yet */
+} Snapshot;
+
+struct _LbKeep {
+  LbKeepSetup setup;
+  char *output_directory;
+  LbStage *stage;
+  LbReuseKind outcome;
+  gboolean recording, asked; /* asked: the stage has asked for its checkpoint */
+  LbStoreLock *lock;
+  char *work;
+  LbLedger *ledger; /* of all so far */
+  GArray *files;    /* Written: all that the stage has named */
+  Spool *spools;
+  GArray *saved; /* what the stage resumed from; NULL: nothing */
+  Snapshot snapshot;
+  gint64 started, written;  /* when the stage began here, and when the last checkpoint was written */
+  double seconds_before;    /* of work, before it was resumed */
+  guint64 number;           /* of the last checkpoint */
+  gboolean told_of_trouble; /* in writing checkpoints */
+};
+
+static void
+written_clear (gpointer data)
+{
+  g_free (((Written *)data)->name);
+}
+
+LbKeep *
+lb_keep_new (const LbKeepSetup *setup)
+{
+  LbKeep *keep = g_new0 (LbKeep, 1);
+  keep->setup = *setup;
+  keep->output_directory = g_strdup (setup->output_directory);
+  keep->outcome = setup->reuse->kind;
+  keep->work = lb_store_work_path (setup->store, setup->reuse->key);
+  keep->ledger = lb_ledger_new (setup->n_outputs);
+  keep->files = g_array_new (FALSE, FALSE, sizeof (Written));
+  g_array_set_clear_func (keep->files, written_clear);
+  keep->spools = g_new0 (Spool, setup->n_outputs);
+  keep->snapshot.n_packets = g_new0 (guint, setup->n_outputs);
+  for (guint i = 0; i < setup->n_outputs; i++)
+    keep->spools[i] = (Spool){ -1, lb_store_output_path (keep->work, i) };
+  return keep;
+}
+
+static void
+close_spools (LbKeep *keep)
+{
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    if (keep->spools[i].descriptor >= 0) {
+      close (keep->spools[i].descriptor);
+      keep->spools[i].descriptor = -1;
+    }
+}
+
+void
+lb_keep_free (LbKeep *keep)
+{
+  if (keep == NULL)
+    return;
+  close_spools (keep);
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    g_free (keep->spools[i].path);
+  g_free (keep->spools);
+  lb_store_unlock (keep->lock);
+  lb_ledger_free (keep->ledger);
+  g_array_unref (keep->files);
+  g_clear_pointer (&keep->saved, g_array_unref);
+  g_clear_pointer (&keep->snapshot.state, g_array_unref);
+  g_free (keep->snapshot.n_packets);
+  g_free (keep->output_directory);
+  g_free (keep->work);
+  g_free (keep);
+}
+
+LbReuseKind
+lb_keep_outcome (const LbKeep *keep)
+{
+  return keep->outcome;
+}
+
+static void G_GNUC_PRINTF (2, 3) notice (LbKeep *keep, const char *format, ...)
+{
+  va_list arguments;
+  va_start (arguments, format);
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_autofree char *whole = g_strdup_printf ("stage '%s': %s", lb_stage_name (keep->stage), text);
+  keep->setup.notice (keep->setup.data, whole);
+}
+
+/* ---- Result files ---- */
+
+/* Copies @from to @to, and notes size and digest of what was copied. */
+static gboolean
+copy_file (const char *from, const char *to, LbKept *kept, GError **error)
+{
+  guint64 size;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree guint8 *piece = g_malloc (PIECE);
+  g_autoptr (LbFileWriter) writer = lb_file_writer_new (to, error);
+  int descriptor = writer != NULL ? lb_file_open (from, &size, error) : -1;
+  gboolean good = descriptor >= 0;
+  gssize got = 0;
+  kept->bytes = 0;
+  while (good && ((got = read (descriptor, piece, PIECE)) > 0 || (got < 0 && errno == EINTR))) {
+    if (got < 0)
+      continue;
+    g_checksum_update (checksum, piece, got);
+    kept->bytes += (guint64)got;
+    good = lb_file_writer_put (writer, piece, (gsize)got, error);
+  }
+  if (good && got < 0)
+    good = lb_input_error (from, error, "cannot be read: %s", g_strerror (errno));
+  if (descriptor >= 0)
+    close (descriptor);
+  g_strlcpy (kept->digest, g_checksum_get_string (checksum), sizeof kept->digest);
+  return good && lb_file_writer_commit (writer, error);
+}
+
+static void
+note_file (LbLedger *ledger, LbKept *kept)
+{
+  for (guint i = 0; i < ledger->files->len; i++)
+    if (strcmp (g_array_index (ledger->files, LbKept, i).name, kept->name) == 0) {
+      g_array_remove_index (ledger->files, i);
+      break;
+    }
+  g_array_append_val (ledger->files, *kept);
+}
+
+/* Looks at @file; TRUE when it is there and is not what it was at the last look. Every writing gives a file another
+ * inode. */
+static gboolean
+has_changed (const LbKeep *keep, Written *file)
+{
+  g_autofree char *path = g_build_filename (keep->output_directory, file->name, NULL);
+  struct stat status;
+  if (stat (path, &status) != 0 || !S_ISREG (status.st_mode))
+    return FALSE;
+  Written now = { file->name, status.st_ino, (guint64)status.st_size, status.st_mtim };
+  gboolean same = now.inode == file->inode && now.bytes == file->bytes && now.changed.tv_sec == file->changed.tv_sec
+                  && now.changed.tv_nsec == file->changed.tv_nsec;
+  *file = now;
+  return !same;
+}
+
+/* Takes copies of the result files that were written since the last time. */
+static gboolean
+take_files (LbKeep *keep, GError **error)
+{
+  for (guint i = 0; i < keep->files->len; i++) {
+    Written *file = &g_array_index (keep->files, Written, i), before = *file;
+    LbKept kept = { 0 };
+    if (!has_changed (keep, file))
+      continue;
+    g_autofree char *from = g_build_filename (keep->output_directory, file->name, NULL);
+    g_autofree char *to = lb_store_file_path (keep->work, file->name);
+    if (!copy_file (from, to, &kept, error)) {
+      *file = before;
+      return FALSE;
+    }
+    kept.name = g_strdup (file->name);
+    note_file (keep->ledger, &kept);
+  }
+  return TRUE;
+}
+
+/* Puts the result files of @ledger, which lie in @directory, into the run's output directory. */
+static gboolean
+bring_files (LbKeep *keep, const char *directory, const LbLedger *ledger, GError **error)
+{
+  for (guint i = 0; i < ledger->files->len; i++) {
+    const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
+    LbKept copied = { 0 };
+    g_autofree char *from = lb_store_file_path (directory, kept->name);
+    g_autofree char *to = g_build_filename (keep->output_directory, kept->name, NULL);
+    if (!copy_file (from, to, &copied, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- Packets ---- */
+
+static gboolean
+open_spool (Spool *spool, guint64 length, GError **error)
+{
+  spool->descriptor = open (spool->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (spool->descriptor < 0 || ftruncate (spool->descriptor, (off_t)length) != 0
+      || lseek (spool->descriptor, 0, SEEK_END) < 0)
+    return lb_output_error (spool->path, errno, error);
+  return TRUE;
+}
+
+static gboolean
+put_in_spool (gpointer data, gconstpointer bytes, gsize length, GError **error)
+{
+  const Spool *spool = data;
+  return lb_file_put (spool->descriptor, spool->path, bytes, length, error);
+}
+
+static gboolean
+sync_spools (LbKeep *keep, GError **error)
+{
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    if (keep->spools[i].descriptor >= 0 && !lb_file_sync (keep->spools[i].descriptor, keep->spools[i].path, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Sends the packets of @ledger again, which lie in @directory. */
+static gboolean
+send_packets (LbKeep *keep, const char *directory, const LbLedger *ledger, GError **error)
+{
+  for (guint output = 0; output < ledger->outputs->len; output++) {
+    const GArray *packets = ledger->outputs->pdata[output];
+    g_autofree char *path = lb_store_output_path (directory, output);
+    guint64 offset = 0, size;
+    int descriptor = packets->len > 0 ? lb_file_open (path, &size, error) : -1;
+    gboolean good = packets->len == 0 || descriptor >= 0;
+    for (guint i = 0; good && i < packets->len; i++) {
+      const LbKept *kept = &g_array_index (packets, LbKept, i);
+      g_autoptr (LbPacket) packet = lb_record_read (descriptor, path, offset, kept->bytes, kept->digest, error);
+      good = packet != NULL && lb_stage_resend (keep->stage, output, packet, error);
+      offset += kept->bytes;
+    }
+    if (descriptor >= 0)
+      close (descriptor);
+    if (!good)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Metrics and reports appear again. */
+static void
+tell_again (LbKeep *keep, const LbLedger *ledger)
+{
+  for (guint i = 0; i < ledger->metrics->len; i++) {
+    const LbMetric *metric = ledger->metrics->pdata[i];
+    lb_stage_metric (keep->stage, metric->name, metric->value, metric->unit);
+  }
+  for (guint i = 0; i < ledger->reports->len; i++)
+    lb_stage_report (keep->stage, ledger->reports->pdata[i]);
+}
+
+/* ---- Checkpoints ---- */
+
+static double
+seconds_so_far (const LbKeep *keep)
+{
+  const LbLink *link;
+  gint64 since, now = g_get_monotonic_time (), waited = lb_stage_waited (keep->stage, now, &link, &since);
+  return keep->seconds_before + (double)MAX (now - keep->started - waited, 0) / G_USEC_PER_SEC;
+}
+
+static void
+take_snapshot (LbKeep *keep, const LbState *state, gint64 now)
+{
+  Snapshot *snapshot = &keep->snapshot;
+  snapshot->state = lb_state_save (state, snapshot->state);
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    snapshot->n_packets[i] = ((GArray *)keep->ledger->outputs->pdata[i])->len;
+  snapshot->n_metrics = keep->ledger->metrics->len;
+  snapshot->n_reports = keep->ledger->reports->len;
+  snapshot->flops = lb_compute_flops (lb_stage_compute (keep->stage));
+  snapshot->bytes_out = lb_stage_bytes_out (keep->stage);
+  snapshot->seconds = seconds_so_far (keep);
+  snapshot->taken = now;
+  snapshot->fresh = TRUE;
+}
+
+/* The ledger as it was when the snapshot was taken. Files may be newer: what is written again after the checkpoint is
+ * written with the same bytes. */
+static LbLedger *
+ledger_of_snapshot (const LbKeep *keep)
+{
+  const Snapshot *snapshot = &keep->snapshot;
+  LbLedger *ledger = lb_ledger_copy (keep->ledger);
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    g_array_set_size (ledger->outputs->pdata[i], snapshot->n_packets[i]);
+  g_ptr_array_set_size (ledger->metrics, (int)snapshot->n_metrics);
+  g_ptr_array_set_size (ledger->reports, (int)snapshot->n_reports);
+  ledger->flops = snapshot->flops;
+  ledger->bytes_out = snapshot->bytes_out;
+  ledger->seconds = snapshot->seconds;
+  return ledger;
+}
+
+/* That a checkpoint cannot be written ends no run: it loses nothing, and the next may go well. */
+static void
+write_snapshot (LbKeep *keep)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean written = sync_spools (keep, &error) && take_files (keep, &error);
+  if (written) {
+    g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep);
+    written = lb_checkpoint_write (keep->work, keep->number + 1, keep->snapshot.state, ledger, &error);
+  }
+  keep->written = g_get_monotonic_time ();
+  keep->number += written;
+  keep->snapshot.fresh = !written;
+  if (!written && !keep->told_of_trouble)
+    notice (keep, "no checkpoint could be written; if the run ends now, it goes on from the last one: %s",
+            error->message);
+  keep->told_of_trouble = !written;
+}
+
+static gboolean
+is_time_to_write (const LbKeep *keep, gint64 now)
+{
+  return now - keep->written >= keep->setup.checkpoint_interval || lb_flow_is_cancelled (keep->setup.flow);
+}
+
+static gboolean
+on_due (gpointer data)
+{
+  const LbKeep *keep = data;
+  gint64 now = g_get_monotonic_time ();
+  return keep->recording
+         && (keep->snapshot.taken == 0 || now - keep->snapshot.taken >= SNAPSHOT_EVERY || is_time_to_write (keep, now));
+}
+
+static void
+on_checkpoint (gpointer data, LbState *state)
+{
+  LbKeep *keep = data;
+  gint64 now = g_get_monotonic_time ();
+  take_snapshot (keep, state, now);
+  if (is_time_to_write (keep, now))
+    write_snapshot (keep);
+}
+
+/* Whether all that @ledger speaks of is in the work, whole. */
+static gboolean
+verify_work (LbKeep *keep, const LbLedger *ledger, GError **error)
+{
+  for (guint i = 0; i < ledger->files->len; i++) {
+    const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
+    g_autofree char *path = lb_store_file_path (keep->work, kept->name);
+    if (!lb_store_verify_file (path, kept, error))
+      return FALSE;
+  }
+  for (guint i = 0; ledger->has_packets && i < ledger->outputs->len; i++)
+    if (!lb_store_verify_output (keep->spools[i].path, ledger->outputs->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Goes on from checkpoint @number. FALSE without @error when it is damaged: it was set aside, and nothing was changed.
+ */
+static gboolean
+resume_from (LbKeep *keep, LbState *state, guint64 number, GError **error)
+{
+  g_autoptr (GError) damage = NULL;
+  g_autoptr (LbLedger) ledger = NULL;
+  g_autoptr (GArray) saved = lb_checkpoint_read (keep->work, number, keep->setup.n_outputs, &ledger, &damage);
+  if (saved == NULL || !verify_work (keep, ledger, &damage) || !lb_state_restore (state, saved, &damage)) {
+    g_autofree char *path = lb_checkpoint_path (keep->work, number);
+    g_autofree char *aside = lb_store_set_aside (keep->setup.store, path);
+    notice (keep, "a checkpoint is damaged, set aside as '%s': %s", aside != NULL ? aside : "(removed)",
+            damage->message);
+    return FALSE;
+  }
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    if (!open_spool (&keep->spools[i], lb_ledger_output_bytes (ledger, i), error))
+      return FALSE;
+  if (!bring_files (keep, keep->work, ledger, error) || !send_packets (keep, keep->work, ledger, error))
+    return FALSE;
+  /* Metrics and reports come into the ledger by being told again. */
+  tell_again (keep, ledger);
+  lb_stage_credit (keep->stage, ledger->flops, 0);
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    lb_ledger_take_packets (keep->ledger, ledger, i);
+  lb_ledger_take_files (keep->ledger, ledger);
+  keep->seconds_before = ledger->seconds;
+  keep->saved = g_steal_pointer (&saved);
+  return TRUE;
+}
+
+static gboolean
+on_resume (gpointer data, LbStage *stage, LbState *state, GError **error)
+{
+  LbKeep *keep = data;
+  if (!keep->recording)
+    return TRUE;
+  if (keep->asked)
+    return keep->saved == NULL || lb_state_restore (state, keep->saved, error);
+  keep->asked = TRUE;
+  if (lb_stage_bytes_out (stage) > 0) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+                 "the stage asks for its checkpoint after it has sent packets; correct the plugin");
+    return FALSE;
+  }
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (keep->work);
+  gboolean resumed = FALSE;
+  keep->outcome = LB_REUSE_NOT;
+  keep->written = g_get_monotonic_time ();
+  keep->number = numbers->len > 0 ? g_array_index (numbers, guint64, 0) : 0;
+  for (guint i = 0; i < numbers->len && !resumed; i++) {
+    GError *failure = NULL;
+    resumed = resume_from (keep, state, g_array_index (numbers, guint64, i), &failure);
+    if (failure != NULL) {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+  }
+  keep->outcome = resumed ? LB_REUSE_CHECKPOINT : LB_REUSE_NOT;
+  return TRUE;
+}
+
+/* ---- What the stage tells ---- */
+
+static gboolean
+on_packet (gpointer data, guint output, LbPacket *packet, GError **error)
+{
+  LbKeep *keep = data;
+  Spool *spool = &keep->spools[output];
+  LbKept kept = { 0 };
+  if (!keep->recording || !keep->ledger->has_packets)
+    return TRUE;
+  if ((spool->descriptor < 0 && !open_spool (spool, 0, error))
+      || !lb_record_write (packet, put_in_spool, spool, &kept.bytes, kept.digest, error))
+    return FALSE;
+  g_array_append_val ((GArray *)keep->ledger->outputs->pdata[output], kept);
+  return TRUE;
+}
+
+static void
+on_metric (gpointer data, const char *name, double value, const char *unit)
+{
+  LbKeep *keep = data;
+  g_ptr_array_add (keep->ledger->metrics, lb_metric_new (name, value, unit));
+}
+
+static void
+on_report (gpointer data, const char *text)
+{
+  LbKeep *keep = data;
+  g_ptr_array_add (keep->ledger->reports, g_strdup (text));
+}
+
+/* What lies under that name now is of an earlier run. */
+static void
+on_file (gpointer data, const char *name)
+{
+  LbKeep *keep = data;
+  for (guint i = 0; i < keep->files->len; i++)
+    if (strcmp (g_array_index (keep->files, Written, i).name, name) == 0)
+      return;
+  Written file = { .name = g_strdup (name) };
+  has_changed (keep, &file);
+  g_array_append_val (keep->files, file);
+}
+
+const LbStageKeeper lb_keep_keeper = { on_resume, on_due, on_checkpoint, on_packet, on_metric, on_report, on_file };
+
+/* ---- The stage as a whole ---- */
+
+static gboolean
+begin_recording (LbKeep *keep, GError **error)
+{
+  const char *recipe = keep->setup.reuse->recipe;
+  g_autofree char *path = g_build_filename (keep->work, "recipe", NULL);
+  if (!lb_file_write (path, recipe, strlen (recipe), error))
+    return FALSE;
+  lb_file_remove_leftovers (keep->work);
+  keep->ledger->has_packets = !keep->setup.reuse->cheap;
+  keep->recording = TRUE;
+  keep->started = g_get_monotonic_time ();
+  keep->outcome = LB_REUSE_NOT;
+  return TRUE;
+}
+
+static void
+remove_checkpoints (LbKeep *keep)
+{
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (keep->work);
+  for (guint i = 0; i < numbers->len; i++) {
+    g_autofree char *path = lb_checkpoint_path (keep->work, g_array_index (numbers, guint64, i));
+    g_unlink (path);
+  }
+}
+
+static gboolean
+commit (LbKeep *keep, GError **error)
+{
+  keep->ledger->flops = lb_compute_flops (lb_stage_compute (keep->stage));
+  keep->ledger->bytes_out = lb_stage_bytes_out (keep->stage);
+  keep->ledger->seconds = seconds_so_far (keep);
+  if (!take_files (keep, error) || !sync_spools (keep, error))
+    return FALSE;
+  remove_checkpoints (keep);
+  return lb_store_commit (keep->setup.store, keep->setup.reuse->key, keep->ledger, error);
+}
+
+/* Runs the stage; its key is locked. */
+static gboolean
+run_and_record (LbKeep *keep, GError **error)
+{
+  if (!begin_recording (keep, error))
+    return FALSE;
+  gboolean done = lb_stage_run (keep->stage, error) && commit (keep, error);
+  /* What is new since the last checkpoint is not to be lost when the run is stopped. */
+  if (!done && keep->snapshot.fresh)
+    write_snapshot (keep);
+  close_spools (keep);
+  keep->recording = FALSE;
+  g_clear_pointer (&keep->lock, lb_store_unlock);
+  return done;
+}
+
+static gboolean
+bring_back (LbKeep *keep, const LbLedger *ledger, GError **error)
+{
+  const char *key = keep->setup.reuse->key;
+  g_autofree char *directory = lb_store_result_path (keep->setup.store, key);
+  keep->outcome = LB_REUSE_RESULT;
+  lb_store_touch (keep->setup.store, key);
+  lb_stage_close_inputs (keep->stage);
+  if (!bring_files (keep, directory, ledger, error))
+    return FALSE;
+  tell_again (keep, ledger);
+  if (keep->setup.reuse->send && !send_packets (keep, directory, ledger, error))
+    return FALSE;
+  lb_stage_credit (keep->stage, ledger->flops, ledger->bytes_out - lb_stage_bytes_out (keep->stage));
+  lb_stage_close_outputs (keep->stage);
+  return TRUE;
+}
+
+/* ---- Whose turn it is ---- */
+
+static gboolean
+result_exists (const LbKeep *keep)
+{
+  g_autofree char *path = lb_store_result_path (keep->setup.store, keep->setup.reuse->key);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* The result that another run has made since this one was planned, shared by keep->lock; NULL when it is damaged. */
+static LbLedger *
+read_new_result (LbKeep *keep)
+{
+  g_autoptr (LbLedger) ledger = NULL;
+  g_autoptr (GError) damage = NULL;
+  const LbReuseStage *reuse = keep->setup.reuse;
+  LbStore *store = keep->setup.store;
+  if (lb_store_read (store, reuse->key, keep->setup.n_outputs, &ledger, &damage)
+      && (ledger == NULL || lb_store_verify (store, reuse->key, ledger, TRUE, &damage)))
+    return g_steal_pointer (&ledger);
+  g_clear_pointer (&keep->lock, lb_store_unlock);
+  if (!lb_store_try_lock (store, reuse->key, FALSE, &keep->lock, NULL) || keep->lock == NULL)
+    return NULL;
+  g_autofree char *path = lb_store_result_path (store, reuse->key), *aside = lb_store_set_aside (store, path);
+  g_clear_pointer (&keep->lock, lb_store_unlock);
+  notice (keep, "its kept result is damaged, set aside as '%s', and is computed again: %s",
+          aside != NULL ? aside : "(removed)", damage->message);
+  return NULL;
+}
+
+/* One try: TRUE when it is settled. Then *result is there, or the key is locked for computing it. */
+static gboolean
+try_claim (LbKeep *keep, LbLedger **result, GError **error)
+{
+  gboolean there = result_exists (keep);
+  *result = NULL;
+  if (!lb_store_try_lock (keep->setup.store, keep->setup.reuse->key, there, &keep->lock, error) || keep->lock == NULL)
+    return FALSE;
+  if (there && (*result = read_new_result (keep)) != NULL)
+    return TRUE;
+  if (!there && !result_exists (keep))
+    return TRUE;
+  g_clear_pointer (&keep->lock, lb_store_unlock);
+  return FALSE;
+}
+
+/* Waits until it is this run's turn to compute the stage, or until another run has computed it. A cheap stage waits for
+ * nobody: then there is neither a lock nor a result. */
+static gboolean
+claim (LbKeep *keep, LbLedger **result, GError **error)
+{
+  gboolean told = FALSE, cheap = keep->setup.reuse->cheap;
+  for (;;) {
+    GError *failure = NULL;
+    if (try_claim (keep, result, &failure))
+      return TRUE;
+    if (failure != NULL) {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+    if (cheap)
+      return TRUE;
+    if (!told)
+      notice (keep, "another run is computing it; waiting for its result");
+    told = TRUE;
+    if (!lb_stage_may_go_on (keep->stage, error))
+      return FALSE;
+    lb_flow_begin_outside (keep->setup.flow);
+    g_usleep (POLL_USEC);
+    lb_flow_end_outside (keep->setup.flow);
+  }
+}
+
+gboolean
+lb_keep_run (LbKeep *keep, LbStage *stage, GError **error)
+{
+  const LbReuseStage *reuse = keep->setup.reuse;
+  g_autoptr (LbLedger) result = NULL;
+  keep->stage = stage;
+  if (reuse->kind == LB_REUSE_RESULT)
+    return bring_back (keep, reuse->result, error);
+  /* What else it brings is kept already. */
+  if (reuse->result != NULL)
+    return lb_stage_run (stage, error);
+  if (!claim (keep, &result, error))
+    return FALSE;
+  if (result == NULL && keep->lock != NULL)
+    return run_and_record (keep, error);
+  if (result == NULL || (reuse->send && !result->has_packets))
+    return lb_stage_run (stage, error);
+  gboolean done = bring_back (keep, result, error);
+  g_clear_pointer (&keep->lock, lb_store_unlock);
+  return done;
+}

@@ -1,0 +1,63 @@
+/* Ledger: what a stage has sent, written and told so far: all of its outcome but the bytes themselves. The index of a
+ * result in the store, and a part of every checkpoint.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "stream/record.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  char *name;
+  double value;
+  char *unit; /* or NULL */
+} LbMetric;
+
+void lb_metric_free (LbMetric *metric);
+LbMetric *lb_metric_new (const char *name, double value, const char *unit);
+
+/* One packet, or one result file. Packets lie one behind the other in their output's file. */
+typedef struct {
+  char *name;    /* of the file; NULL for a packet */
+  guint64 bytes; /* of the record, or of the file */
+  char digest[LB_DIGEST_SIZE];
+} LbKept;
+
+typedef struct {
+  gboolean has_packets; /* whether packets were kept */
+  GPtrArray *outputs;   /* GArray* of LbKept, one for each output port of the stage's type */
+  GArray *files;        /* LbKept */
+  GPtrArray *metrics;   /* LbMetric*, in the order recorded */
+  GPtrArray *reports;   /* char* */
+  double flops;         /* counted operations */
+  guint64 bytes_out;    /* sent */
+  double seconds;       /* of work that it took */
+} LbLedger;
+
+LbLedger *lb_ledger_new (guint n_outputs);
+LbLedger *lb_ledger_copy (const LbLedger *ledger);
+void lb_ledger_free (LbLedger *ledger);
+
+/* Appends the packets of @output, or the files, of @from. */
+void lb_ledger_take_packets (LbLedger *ledger, const LbLedger *from, guint output);
+void lb_ledger_take_files (LbLedger *ledger, const LbLedger *from);
+
+/* Bytes of the packets of @output, or of all of them and the files. */
+guint64 lb_ledger_output_bytes (const LbLedger *ledger, guint output);
+guint64 lb_ledger_bytes (const LbLedger *ledger);
+
+/* As JSON that gives back every bit; free with g_free(). */
+char *lb_ledger_to_json (const LbLedger *ledger);
+
+/* For a reader that does not know the stage's type. */
+#define LB_ANY_OUTPUTS G_MAXUINT
+
+/* @path begins the message. LB_ERROR_INPUT when @text is not what lb_ledger_to_json() makes of a stage with @n_outputs
+ * output ports. */
+LbLedger *lb_ledger_from_json (const char *path, const char *text, gsize length, guint n_outputs, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLedger, lb_ledger_free)
+
+G_END_DECLS

@@ -1,0 +1,31 @@
+/* Records: packets as bytes in a file, for the store. Private to the framework; what leaves it is written as .npz.
+ *
+ *   record = "LBREC1\n\0"  u32 fields  { field }          all numbers little-endian
+ *   field  = u32 length of name, name, u32 length of dtype, dtype, u32 rank, { u64 dimension }, elements
+ */
+#pragma once
+
+#include "stream/packet.h"
+
+G_BEGIN_DECLS
+
+/* Hexadecimal SHA-256 with its end. */
+#define LB_DIGEST_SIZE 65
+
+/* Where bytes go; FALSE and an error ends the writing. */
+typedef gboolean (*LbRecordSink) (gpointer data, gconstpointer bytes, gsize length, GError **error);
+
+/* Writes @packet to @sink, from the tensors' own memory. *length is that of the record, @digest its SHA-256. */
+gboolean lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint64 *length,
+                          char digest[LB_DIGEST_SIZE], GError **error);
+
+/* Reads the record of @length bytes that begins at @offset of @descriptor, whose SHA-256 must be @digest.
+ * LB_ERROR_INPUT with a sentence that begins with @path when it is cut short, changed, or no record. */
+LbPacket *
+lb_record_read (int descriptor, const char *path, guint64 offset, guint64 length, const char *digest, GError **error);
+
+/* Whether @length bytes at @offset have the SHA-256 @digest. LB_ERROR_INPUT. */
+gboolean
+lb_record_verify (int descriptor, const char *path, guint64 offset, guint64 length, const char *digest, GError **error);
+
+G_END_DECLS

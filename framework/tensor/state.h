@@ -1,0 +1,39 @@
+/* State: what of a long computation has to be known to go on with it later, as named tensors and numbers that live in
+ * the computation and are saved from there and restored to there.
+ *
+ *   g_autoptr (LbState) state = lb_state_new ();
+ *   lb_state_add_tensor (state, "images", images);
+ *   lb_state_add_counter (state, "iteration", &iteration);
+ *   ...
+ *   GArray *saved = lb_state_save (state, NULL);            # a copy
+ *   lb_state_restore (state, saved, &error);                # images and iteration are again what they were
+ */
+#pragma once
+
+#include "tensor/npz.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LbState LbState;
+
+LbState *lb_state_new (void);
+void lb_state_free (LbState *state);
+
+/* Names are unique within a state. The tensor is kept; counters and numbers are the caller's and must outlive @state.
+ */
+void lb_state_add_tensor (LbState *state, const char *name, LbTensor *tensor);
+void lb_state_add_counter (LbState *state, const char *name, gint64 *counter);
+void lb_state_add_number (LbState *state, const char *name, double *number);
+
+/* A copy of everything, LbNamedTensor in the order added, counters as i64 [1], numbers as f64 [1]. @earlier, an earlier
+ * copy or NULL, is taken over: where names, dtypes and shapes are the same it is overwritten and returned, and nothing
+ * is allocated. */
+GArray *lb_state_save (const LbState *state, GArray *earlier);
+
+/* Puts a copy back: all that @state names, of what may be more in @saved. Dtypes and shapes must be the same (a copy
+ * that came from a file may be of another program): else LB_ERROR_INPUT, and nothing is changed. */
+gboolean lb_state_restore (LbState *state, const GArray *saved, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbState, lb_state_free)
+
+G_END_DECLS
