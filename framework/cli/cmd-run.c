@@ -1,4 +1,4 @@
-/* limbeck run: runs a pipeline, shows its progress, prints what its stages report and what they cost. */
+/* limbeck run: its options, and the run of a pipeline. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,35 +6,17 @@
 
 #include <glib-unix.h>
 
-#include "base/format.h"
 #include "base/memory.h"
 #include "base/timeline.h"
-#include "cli/command.h"
-#include "cli/table.h"
+#include "cli/run-parts.h"
 #include "graph/program.h"
 #include "pipeline/cost.h"
-#include "pipeline/metrics.h"
-#include "pipeline/run.h"
 
 #define MAX_INTERVAL 86400
-
-typedef enum { FORMAT_TEXT, FORMAT_JSON } Format;
-typedef enum { SHOW_AUTO, SHOW_PLAIN, SHOW_JSON, SHOW_NONE } Show;
-
-typedef struct {
-  LbChanges changes;
-  char *output, *threads, *format, *memory_limit, *progress, *trace, *store, *interval;
-  gboolean quiet, trace_numerics, no_store;
-  GStrv files;
-  guint n_threads;
-  double checkpoint_interval;
-  Format output_format;
-  Show show;
-  guint64 most_memory; /* bytes; G_MAXUINT64 for any, 0 for what is there */
-} Options;
+#define MAX_JOBS     1024
 
 static void
-options_clear (Options *options)
+options_clear (LbRunOptions *options)
 {
   lb_changes_clear (&options->changes);
   g_free (options->output);
@@ -45,13 +27,16 @@ options_clear (Options *options)
   g_free (options->memory_limit);
   g_free (options->store);
   g_free (options->interval);
+  g_free (options->only);
+  g_free (options->until);
+  g_free (options->jobs);
   g_strfreev (options->files);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbRunOptions, options_clear)
 
 static gboolean
-parse_interval (Options *options)
+parse_interval (LbRunOptions *options)
 {
   char *end = NULL;
   if (options->interval == NULL)
@@ -66,7 +51,7 @@ parse_interval (Options *options)
 }
 
 static LbParsed
-parse (int argc, char **argv, Options *options)
+parse (int argc, char **argv, LbRunOptions *options)
 {
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->output,
@@ -89,6 +74,12 @@ parse (int argc, char **argv, Options *options)
       NULL },
     { "checkpoint-interval", 0, 0, G_OPTION_ARG_FILENAME, &options->interval,
       "Seconds between two checkpoints of a stage (default: 30)", "SECONDS" },
+    { "until", 0, 0, G_OPTION_ARG_FILENAME, &options->until, "Run STAGE and what it needs, nothing else", "STAGE" },
+    { "only", 0, 0, G_OPTION_ARG_FILENAME, &options->only, "Run STAGE alone, on results that are kept", "STAGE" },
+    { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options->dry_run,
+      "Run nothing: say which stages would be run, resumed or reused, and why", NULL },
+    { "jobs", 'j', 0, G_OPTION_ARG_FILENAME, &options->jobs,
+      "Runs of a matrix side by side, as far as memory allows (default: one for each processor)", "N" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
     { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
     G_OPTION_ENTRY_NULL,
@@ -99,7 +90,9 @@ parse (int argc, char **argv, Options *options)
       "Progress goes to standard error, as one JSON object a line with --progress=json; DIR/run/ holds\n"
       "the pipeline as run, the log, the metrics as they come, and what 'limbeck status DIR' tells. Reports and a "
       "table of costs, or with --format=json the\n"
-      "content of DIR/metrics.json, go to standard output, also with --quiet in the latter case.",
+      "content of DIR/metrics.json, go to standard output, also with --quiet in the latter case.\n"
+      "Where FILE has a matrix, there is a run for each combination of its values, in DIR/NAME=VALUE,...; what they\n"
+      "have in common is computed once, in the store.",
       1, 1, &options->files);
   if (parsed != LB_PARSED)
     return parsed;
@@ -107,15 +100,25 @@ parse (int argc, char **argv, Options *options)
   int format = lb_command_choice ("format", options->format != NULL ? options->format : "text", formats);
   if (format < 0)
     return LB_PARSED_WRONG;
-  options->output_format = format;
+  options->output_format = (LbRunFormat)format;
   static const char *const kinds[] = { "auto", "plain", "json", "none", NULL };
   int kind = lb_command_choice ("progress", options->progress != NULL ? options->progress : "auto", kinds);
   if (kind < 0)
     return LB_PARSED_WRONG;
-  options->show = options->quiet ? SHOW_NONE : (Show)kind;
+  options->show = options->quiet ? LB_SHOW_NONE : (LbRunShow)kind;
   int threads = lb_command_threads (options->threads);
   if (threads < 0 || !parse_interval (options))
     return LB_PARSED_WRONG;
+  guint64 jobs = 0;
+  if (options->jobs != NULL && !g_ascii_string_to_unsigned (options->jobs, 10, 1, MAX_JOBS, &jobs, NULL)) {
+    lb_command_usage ("--jobs is '%s'; expected a whole number from 1 to %d", options->jobs, MAX_JOBS);
+    return LB_PARSED_WRONG;
+  }
+  options->n_jobs = (guint)jobs;
+  if (options->only != NULL && options->until != NULL) {
+    lb_command_usage ("--only and --until are given together; give one of them");
+    return LB_PARSED_WRONG;
+  }
   options->n_threads = (guint)threads;
   const char *limit = options->memory_limit;
   if (limit != NULL && strcmp (limit, "none") == 0) {
@@ -164,81 +167,64 @@ unwatch_signals (Signals *signals)
       g_source_remove (signals->sources[i]);
 }
 
-/* ---- Output ---- */
-
-static char *
-format_rate (double flops, double seconds)
-{
-  if (!(flops > 0 && seconds > 0))
-    return NULL;
-  return g_strdup_printf ("%.1f GFLOP/s", flops / seconds / 1e9);
-}
-
-static void
-add_stage_row (LbTable *table, const LbRun *run, guint index)
-{
-  const LbPlanStage *stage = &lb_run_plan (run)->stages[index];
-  const LbActivity *activity = lb_run_activity (run, index);
-  gboolean reused = lb_run_outcome (run, index) == LB_REUSE_RESULT;
-  /* Work that was done in an earlier run did not take this time. */
-  double seconds = reused ? 0 : lb_activity_seconds (activity, activity->ended);
-  g_autofree char *time = reused ? g_strdup ("reused") : lb_format_seconds (seconds);
-  g_autofree char *flops = activity->flops > 0 ? lb_format_flops (activity->flops) : NULL;
-  g_autofree char *rate = format_rate (activity->flops, seconds);
-  g_autofree char *bytes = activity->bytes_out > 0 ? lb_format_bytes (activity->bytes_out) : NULL;
-  g_autofree char *held = activity->held > 0 ? lb_format_bytes (activity->held) : NULL;
-  lb_table_add (table, stage->written->name, stage->written->plugin, time, flops, rate, held, bytes);
-}
-
-static void
-print_text (const LbRun *run)
-{
-  const LbPlan *plan = lb_run_plan (run);
-  for (guint i = 0; i < plan->n_stages; i++) {
-    GPtrArray *reports = lb_run_reports (run, i);
-    for (guint k = 0; k < reports->len; k++) {
-      const char *text = reports->pdata[k];
-      printf ("%s%s\n", text, g_str_has_suffix (text, "\n") ? "" : "\n");
-    }
-  }
-  g_autoptr (LbTable) table = lb_table_new ("llrrrrr");
-  lb_table_add (table, "stage", "plugin", "time", "work", "rate", "memory", "sent");
-  for (guint i = 0; i < plan->n_stages; i++)
-    add_stage_row (table, run, i);
-  g_autofree char *text = lb_table_to_text (table, 0);
-  g_autofree char *seconds = lb_format_seconds (lb_run_seconds (run));
-  printf ("%s\nDone in %s on %u thread%s. Results are in %s\n", text, seconds, lb_run_threads (run),
-          lb_run_threads (run) == 1 ? "" : "s", lb_run_output_directory (run));
-  g_autofree char *peak = lb_format_bytes (lb_run_memory_peak (run));
-  if (lb_run_memory_peak (run) > 0)
-    printf ("It took at most %s of memory.\n", peak);
-}
-
-static void
-print_result (const LbRun *run, const Options *options)
-{
-  if (options->output_format == FORMAT_JSON) {
-    g_autofree char *json = lb_metrics_to_json (run);
-    fputs (json, stdout);
-  } else if (!options->quiet) {
-    print_text (run);
-  }
-}
-
 /* ---- The command ---- */
+
+guint64
+lb_run_options_memory (const LbRunOptions *options, guint64 taken, const char **whose)
+{
+  *whose = options->most_memory != 0 ? "are allowed" : "are there for it";
+  if (options->most_memory != 0)
+    return options->most_memory;
+  /* What is available is beside what the process has taken already. */
+  guint64 available = lb_memory_available ();
+  return available != 0 ? available + taken : G_MAXUINT64;
+}
 
 /* Refuses what will not fit: better now than after hours. */
 static gboolean
-check_memory (const Options *options, const LbPlan *plan, GError **error)
+check_memory (const LbRunOptions *options, const LbPlan *plan, GError **error)
 {
-  if (options->most_memory == G_MAXUINT64)
+  const char *whose;
+  guint64 taken = lb_memory_resident (), limit = lb_run_options_memory (options, taken, &whose);
+  if (limit == G_MAXUINT64)
     return TRUE;
   g_autoptr (LbCost) cost = lb_cost_new (plan);
-  if (options->most_memory != 0)
-    return lb_cost_fits (cost, lb_memory_resident (), options->most_memory, "are allowed", error);
-  /* What is available is beside what the process has taken already. */
-  guint64 available = lb_memory_available (), taken = lb_memory_resident ();
-  return available == 0 || lb_cost_fits (cost, taken, available + taken, "are there for it", error);
+  return lb_cost_fits (cost, taken, limit, whose, error);
+}
+
+LbRunSettings
+lb_run_options_settings (const LbRunOptions *options, LbStore *store)
+{
+  return (LbRunSettings){ .threads = options->n_threads,
+                          .arithmetic = lb_arithmetic_description (),
+                          .trace_numerics = options->trace_numerics,
+                          .store = store,
+                          .checkpoint_interval = options->checkpoint_interval };
+}
+
+gboolean
+lb_run_options_only (const LbRunOptions *options, const LbPlan *plan, LbStore *store, GError **error)
+{
+  if (options->only == NULL)
+    return TRUE;
+  if (store == NULL) {
+    g_set_error (error, LB_ERROR, LB_ERROR_USAGE,
+                 "--only %s needs the results that other stages have left in a store, but there is none; name it with "
+                 "--store",
+                 options->only);
+    return FALSE;
+  }
+  g_autoptr (LbReuse) reuse = lb_reuse_decide (plan, store, lb_arithmetic_description (), TRUE, error);
+  for (guint i = 0; reuse != NULL && i < plan->n_stages; i++) {
+    const char *name = plan->stages[i].written->name;
+    if (strcmp (name, options->only) == 0 || reuse->stages[i].kind == LB_REUSE_RESULT || reuse->stages[i].cheap)
+      continue;
+    g_set_error (error, LB_ERROR, LB_ERROR_USAGE,
+                 "--only %s: stage '%s', which it needs, would have to be run (%s); run it first, or use --until %s",
+                 options->only, name, reuse->stages[i].why, options->only);
+    return FALSE;
+  }
+  return reuse != NULL;
 }
 
 /* Runs it, with a timeline if that is wanted. */
@@ -266,49 +252,33 @@ is_live (int fd)
   return isatty (fd) && terminal != NULL && strcmp (terminal, "dumb") != 0;
 }
 
-static LbProgress *
-make_progress (Show show)
+LbProgress *
+lb_run_options_progress (const LbRunOptions *options, gboolean may_be_live)
 {
-  if (show == SHOW_NONE)
+  if (options->show == LB_SHOW_NONE)
     return NULL;
-  return lb_progress_new (STDERR_FILENO, show == SHOW_JSON                              ? LB_PROGRESS_JSON
-                                         : show == SHOW_AUTO && is_live (STDERR_FILENO) ? LB_PROGRESS_LIVE
-                                                                                        : LB_PROGRESS_PLAIN);
+  gboolean live = may_be_live && options->show == LB_SHOW_AUTO && is_live (STDERR_FILENO);
+  return lb_progress_new (STDERR_FILENO, options->show == LB_SHOW_JSON ? LB_PROGRESS_JSON
+                                         : live                        ? LB_PROGRESS_LIVE
+                                                                       : LB_PROGRESS_PLAIN);
 }
 
-int
-lb_command_run (int argc, char **argv)
+/* The one run of a pipeline without a matrix. Returns the exit status. */
+static int
+run_alone (const LbRunOptions *options, const LbLoaded *loaded, LbStore *store)
 {
-  g_auto (Options) options = { 0 };
-  LbParsed parsed = parse (argc, argv, &options);
-  if (parsed != LB_PARSED)
-    return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
-  g_auto (LbLoaded) loaded = { .threads = options.n_threads };
-  int status = lb_command_load (options.files[0], &options.changes, TRUE, &loaded);
-  if (status != 0)
-    return status;
-
-  g_autoptr (LbStore) store = NULL;
-  status = lb_command_open_store (options.store, options.no_store, &store);
-  if (status != 0)
-    return status;
-
   g_autoptr (GError) error = NULL;
-  if (!check_memory (&options, loaded.plan, &error))
+  if (!check_memory (options, loaded->plan, &error) || !lb_run_options_only (options, loaded->plan, store, &error))
     return lb_command_fail (error);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (LbProgress) progress = make_progress (options.show);
-  LbRunSettings settings = { .output_directory = options.output,
-                             .threads = options.n_threads,
-                             .arithmetic = lb_arithmetic_description (),
-                             .progress = progress,
-                             .trace_numerics = options.trace_numerics,
-                             .store = store,
-                             .checkpoint_interval = options.checkpoint_interval };
+  g_autoptr (LbProgress) progress = lb_run_options_progress (options, TRUE);
+  LbRunSettings settings = lb_run_options_settings (options, store);
+  settings.output_directory = options->output;
+  settings.progress = progress;
   /* Before the pool, whose threads give their names. */
-  if (options.trace != NULL && !lb_timeline_start (options.trace, LB_TIMELINE_LIMIT, &error))
+  if (options->trace != NULL && !lb_timeline_start (options->trace, LB_TIMELINE_LIMIT, &error))
     return lb_command_fail (error);
-  g_autoptr (LbRun) run = lb_run_new (loaded.plan, &settings, &error);
+  g_autoptr (LbRun) run = lb_run_new (loaded->plan, &settings, &error);
   if (run == NULL) {
     lb_timeline_stop (NULL);
     return lb_command_fail (error);
@@ -319,6 +289,27 @@ lb_command_run (int argc, char **argv)
   unwatch_signals (&signals);
   if (!done)
     return lb_command_fail (error);
-  print_result (run, &options);
+  lb_run_print (run, options);
   return 0;
+}
+
+int
+lb_command_run (int argc, char **argv)
+{
+  g_auto (LbRunOptions) options = { 0 };
+  LbParsed parsed = parse (argc, argv, &options);
+  if (parsed != LB_PARSED)
+    return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
+  g_auto (LbLoaded) loaded
+      = { .threads = options.n_threads, .until = options.only != NULL ? options.only : options.until };
+  int status = lb_command_load (options.files[0], &options.changes, TRUE, &loaded);
+  if (status != 0)
+    return status;
+  g_autoptr (LbStore) store = NULL;
+  status = lb_command_open_store (options.store, options.no_store, &store);
+  if (status != 0)
+    return status;
+  if (loaded.pipeline->matrix->len > 0)
+    return lb_run_matrix (&options, &loaded, store);
+  return options.dry_run ? lb_run_print_plan (loaded.plan, store, NULL) : run_alone (&options, &loaded, store);
 }

@@ -132,6 +132,26 @@ tell_problems (const char *path, LbProblems *problems)
   return lb_problems_exit_status (problems);
 }
 
+/* Leaves out what is not needed for the stage @loaded->until; the whole has been checked. */
+static int
+restrict_to (LbLoaded *loaded, LbProblems *problems)
+{
+  if (!lb_pipeline_restrict (loaded->pipeline, loaded->until)) {
+    g_autoptr (GPtrArray) names = g_ptr_array_new ();
+    for (guint i = 0; i < loaded->pipeline->stages->len; i++)
+      g_ptr_array_add (names, ((LbPipelineStage *)loaded->pipeline->stages->pdata[i])->name);
+    g_ptr_array_add (names, NULL);
+    g_autofree char *hint = lb_suggestion (loaded->until, (const char *const *)names->pdata);
+    return lb_command_usage ("the pipeline has no stage '%s'; %s", loaded->until, hint);
+  }
+  guint threads = loaded->plan->threads;
+  lb_plan_free (loaded->plan);
+  loaded->plan = lb_plan_new (loaded->pipeline, loaded->registry, problems);
+  loaded->plan->threads = threads;
+  lb_plan_configure (loaded->plan, problems);
+  return 0;
+}
+
 int
 lb_command_load (const char *path, const LbChanges *changes, gboolean configure, LbLoaded *loaded)
 {
@@ -157,7 +177,7 @@ lb_command_load (const char *path, const LbChanges *changes, gboolean configure,
   GPtrArray *failed = lb_registry_problems (loaded->registry);
   for (guint i = 0; i < failed->len; i++)
     fprintf (stderr, "limbeck: warning: %s\n", (char *)failed->pdata[i]);
-  return 0;
+  return loaded->until != NULL ? restrict_to (loaded, problems) : 0;
 }
 
 /* ---- The store ---- */

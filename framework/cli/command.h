@@ -64,6 +64,7 @@ int lb_command_choice (const char *option, const char *text, const char *const *
 /* A pipeline with what it refers to. */
 typedef struct {
   guint threads; /* that costs are predicted for, set before loading; 0: one for each processor */
+  const char *until; /* a stage: all that is not needed for it is left out; set before loading; NULL: nothing */
   LbRegistry *registry;
   LbPipeline *pipeline;
   LbPlan *plan;

@@ -37,8 +37,8 @@ find (LbParams *params, const char *name)
 
 /* The end of a sentence about the unknown param @word. The param it was taken for counts as used: one mistake, one
  * problem. */
-static char *
-suggest (LbParams *params, const char *word)
+char *
+lb_params_suggest (LbParams *params, const char *word)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   for (guint i = 0; i < params->list->len; i++)
@@ -82,7 +82,7 @@ override (LbParams *params, const char *argument, LbProblems *problems)
   g_autofree char *name = g_strndup (argument, equals - argument);
   Param *param = find (params, name);
   if (param == NULL) {
-    g_autofree char *hint = suggest (params, name);
+    g_autofree char *hint = lb_params_suggest (params, name);
     lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--param %s: the pipeline has no param '%s'; %s", argument, name,
                      hint);
   } else if (param->overridden) {
@@ -137,7 +137,7 @@ replace_one (LbParams *params, const char *start, GString *out, const LbDocument
   g_autofree char *name = g_strndup (start + 2, end - start - 2);
   Param *param = find (params, name);
   if (param == NULL) {
-    g_autofree char *hint = suggest (params, name);
+    g_autofree char *hint = lb_params_suggest (params, name);
     lb_problems_add (problems, node, LB_ERROR_PIPELINE, "%s'${%s}' names no param of this file; %s", context, name,
                      hint);
     return NULL;
@@ -165,6 +165,14 @@ lb_params_replace (LbParams *params, const LbDocumentNode *node, const char *con
     }
   }
   return lb_node_new_scalar (node, g_strdup (out->str));
+}
+
+gboolean
+lb_params_has (LbParams *params, const char *name, gboolean *overridden)
+{
+  const Param *param = find (params, name);
+  *overridden = param != NULL && param->overridden;
+  return param != NULL;
 }
 
 void

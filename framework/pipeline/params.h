@@ -16,6 +16,12 @@ void lb_params_free (LbParams *params);
 LbDocumentNode *
 lb_params_replace (LbParams *params, const LbDocumentNode *node, const char *context, LbProblems *problems);
 
+/* Whether there is a param @name, and whether the command line gave it its value. */
+gboolean lb_params_has (LbParams *params, const char *name, gboolean *overridden);
+
+/* The end of a sentence about the unknown param @word; free with g_free(). */
+char *lb_params_suggest (LbParams *params, const char *word);
+
 /* A param that nothing refers to is most likely a mistake elsewhere. */
 void lb_params_tell_unused (LbParams *params, LbProblems *problems);
 

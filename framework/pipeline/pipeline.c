@@ -13,7 +13,7 @@ typedef struct {
   LbProblems *problems;
 } Reader;
 
-static const char *const top_keys[] = { "limbeck", "title", "seed", "params", "stages", NULL };
+static const char *const top_keys[] = { "limbeck", "title", "seed", "params", "matrix", "stages", NULL };
 static const char *const stage_keys[] = { "plugin", "inputs", "with", NULL };
 
 static void
@@ -49,11 +49,21 @@ stage_free (gpointer data)
   g_free (stage);
 }
 
+static void
+axis_free (gpointer data)
+{
+  LbPipelineAxis *axis = data;
+  g_free (axis->param);
+  g_ptr_array_unref (axis->values);
+  g_free (axis);
+}
+
 void
 lb_pipeline_free (LbPipeline *pipeline)
 {
   if (pipeline == NULL)
     return;
+  g_ptr_array_unref (pipeline->matrix);
   g_ptr_array_unref (pipeline->stages);
   g_free (pipeline->path);
   g_free (pipeline->directory);
@@ -306,10 +316,7 @@ refuse_unknown_keys (LbProblems *problems, const LbDocumentNode *root)
 {
   for (guint i = 0; i < root->keys->len; i++) {
     const LbDocumentNode *key = root->keys->pdata[i];
-    if (strcmp (key->text, "matrix") == 0) {
-      lb_problems_add (problems, key, LB_ERROR_PIPELINE,
-                       "key 'matrix' is not supported by this version; run the file once for each value with --param");
-    } else if (!g_strv_contains (top_keys, key->text)) {
+    if (!g_strv_contains (top_keys, key->text)) {
       g_autofree char *hint = lb_suggestion (key->text, top_keys);
       lb_problems_add (problems, key, LB_ERROR_PIPELINE, "key '%s' is not known here; %s", key->text, hint);
     }
@@ -353,6 +360,133 @@ read_seed (Reader *reader, const LbDocumentNode *node, const char *argument)
     lb_problems_add (reader->problems, NULL, LB_ERROR_USAGE, "--seed %s: " SEED_RULE, argument);
   reader->pipeline->seed = (gint64)seed;
 }
+
+/* ---- Matrix ---- */
+
+/* More runs than this are a mistake. */
+#define MAX_POINTS 10000
+
+/* Values name directories. */
+static gboolean
+read_axis_value (Reader *reader, LbPipelineAxis *axis, const LbDocumentNode *node)
+{
+  if (node->kind != LB_DOCUMENT_SCALAR || node->text[0] == '\0' || strchr (node->text, '/') != NULL
+      || strstr (node->text, "${") != NULL) {
+    lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE,
+                     "matrix: a value of '%s' is %s; expected one without '/' and without ${...}, as it names a run",
+                     axis->param, node->kind == LB_DOCUMENT_SCALAR ? node->text : lb_node_kind_name (node));
+    return FALSE;
+  }
+  if (g_ptr_array_find_with_equal_func (axis->values, node->text, g_str_equal, NULL)) {
+    lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE, "matrix: '%s' has the value '%s' twice; remove one",
+                     axis->param, node->text);
+    return FALSE;
+  }
+  g_ptr_array_add (axis->values, g_strdup (node->text));
+  return TRUE;
+}
+
+static void
+read_axis (Reader *reader, const LbDocumentNode *key, const LbDocumentNode *node)
+{
+  gboolean overridden, good = TRUE;
+  if (!lb_params_has (reader->params, key->text, &overridden)) {
+    g_autofree char *hint = lb_params_suggest (reader->params, key->text);
+    lb_problems_add (reader->problems, key, LB_ERROR_PIPELINE, "matrix: '%s' is no param of this file; %s", key->text,
+                     hint);
+    return;
+  }
+  if (node->kind != LB_DOCUMENT_SEQUENCE || node->items->len == 0) {
+    lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE, "matrix: '%s' is %s; expected a list of values",
+                     key->text, node->kind == LB_DOCUMENT_SEQUENCE ? "an empty list" : lb_node_kind_name (node));
+    return;
+  }
+  LbPipelineAxis *axis = g_new0 (LbPipelineAxis, 1);
+  axis->param = g_strdup (key->text);
+  axis->values = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < node->items->len; i++)
+    good &= read_axis_value (reader, axis, node->items->pdata[i]);
+  if (good && !overridden)
+    g_ptr_array_add (reader->pipeline->matrix, axis);
+  else
+    axis_free (axis);
+}
+
+static void
+read_matrix (Reader *reader, const LbDocumentNode *node)
+{
+  if (node == NULL)
+    return;
+  if (node->kind != LB_DOCUMENT_MAPPING) {
+    lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE,
+                     "'matrix' is %s; expected a mapping of params to lists of values", lb_node_kind_name (node));
+    return;
+  }
+  for (guint i = 0; i < node->keys->len; i++)
+    read_axis (reader, node->keys->pdata[i], node->items->pdata[i]);
+  double points = 1;
+  for (guint i = 0; i < reader->pipeline->matrix->len; i++)
+    points *= ((LbPipelineAxis *)reader->pipeline->matrix->pdata[i])->values->len;
+  if (points > MAX_POINTS) {
+    lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE,
+                     "'matrix' expands into %.0f runs; at most %d are possible", points, MAX_POINTS);
+    g_ptr_array_set_size (reader->pipeline->matrix, 0);
+  }
+}
+
+guint
+lb_pipeline_n_points (const LbPipeline *pipeline)
+{
+  guint n = 1;
+  for (guint i = 0; i < pipeline->matrix->len; i++)
+    n *= ((LbPipelineAxis *)pipeline->matrix->pdata[i])->values->len;
+  return n;
+}
+
+char **
+lb_pipeline_point (const LbPipeline *pipeline, guint index)
+{
+  char **params = g_new0 (char *, pipeline->matrix->len + 1);
+  for (guint i = pipeline->matrix->len; i-- > 0;) {
+    const LbPipelineAxis *axis = pipeline->matrix->pdata[i];
+    params[i] = g_strdup_printf ("%s=%s", axis->param, (char *)axis->values->pdata[index % axis->values->len]);
+    index /= axis->values->len;
+  }
+  return params;
+}
+
+/* ---- A part of a pipeline ---- */
+
+static void
+mark_needed (const LbPipeline *pipeline, guint index, gboolean *needed)
+{
+  const LbPipelineStage *stage = pipeline->stages->pdata[index];
+  if (needed[index])
+    return;
+  needed[index] = TRUE;
+  for (guint i = 0; i < stage->inputs->len; i++) {
+    const LbPipelineInput *input = stage->inputs->pdata[i];
+    guint source;
+    if (input->stage != NULL && lb_pipeline_find (pipeline, input->stage, &source) != NULL)
+      mark_needed (pipeline, source, needed);
+  }
+}
+
+gboolean
+lb_pipeline_restrict (LbPipeline *pipeline, const char *name)
+{
+  g_autofree gboolean *needed = g_new0 (gboolean, pipeline->stages->len + 1);
+  guint index;
+  if (lb_pipeline_find (pipeline, name, &index) == NULL)
+    return FALSE;
+  mark_needed (pipeline, index, needed);
+  for (guint i = pipeline->stages->len; i-- > 0;)
+    if (!needed[i])
+      g_ptr_array_remove_index (pipeline->stages, i);
+  return TRUE;
+}
+
+/* ---- The command line ---- */
 
 /* Adds one --set STAGE.PROPERTY=VALUE to the stage it names. */
 static void
@@ -408,12 +542,14 @@ read_document (const char *path, LbDocument *document, const LbPipelineOverrides
   pipeline->path = g_strdup (path);
   pipeline->directory = g_path_get_dirname (path);
   pipeline->stages = g_ptr_array_new_with_free_func (stage_free);
+  pipeline->matrix = g_ptr_array_new_with_free_func (axis_free);
   g_autoptr (LbParams) params = lb_params_new (lb_document_get (root, "params"), overrides->params, problems);
   Reader reader = { pipeline, params, problems };
   refuse_unknown_keys (problems, root);
   read_title (&reader, lb_document_get (root, "title"));
   read_seed (&reader, lb_document_get (root, "seed"), overrides->seed);
   read_stages (&reader, root);
+  read_matrix (&reader, lb_document_get (root, "matrix"));
   for (guint i = 0; overrides->settings != NULL && overrides->settings[i] != NULL; i++)
     read_setting (&reader, overrides->settings[i]);
   lb_params_tell_unused (params, problems);

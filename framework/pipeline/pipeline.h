@@ -4,6 +4,7 @@
  *   title: Images of ${ipc} per class
  *   seed: 7                       # of all randomness; 0 when left out
  *   params: {ipc: 10}             # ${ipc} in title and 'with' values; $${ stands for the characters ${
+ *   matrix: {ipc: [1, 10, 50]}    # runs for each combination of these values of params
  *   stages:
  *     source: {plugin: idx, with: {images: a.gz, labels: b.gz}}
  *     distill:
@@ -56,6 +57,12 @@ typedef struct {
   gboolean broken;       /* some part of it could not be read (told already) */
 } LbPipelineStage;
 
+/* One param of the matrix. */
+typedef struct {
+  char *param;
+  GPtrArray *values; /* char*, different ones */
+} LbPipelineAxis;
+
 typedef struct {
   LbDocument *document; /* keeps all places alive */
   char *path;           /* as given */
@@ -63,6 +70,7 @@ typedef struct {
   char *title;
   gint64 seed;       /* 0 or more */
   GPtrArray *stages; /* LbPipelineStage*, in file order */
+  GPtrArray *matrix; /* LbPipelineAxis*, in file order, without params that the command line fixes */
 } LbPipeline;
 
 /* What the command line changes. All may be NULL; the lists are NULL-terminated. */
@@ -83,6 +91,14 @@ void lb_pipeline_free (LbPipeline *pipeline);
 
 /* The stage called @name, or NULL; *index is its place in the file's order unless NULL. */
 LbPipelineStage *lb_pipeline_find (const LbPipeline *pipeline, const char *name, guint *index);
+
+/* How many runs the matrix expands into, 1 without one; and the params of run @index as NAME=VALUE, NULL-terminated, the
+ * last axis changing fastest. Free with g_strfreev(). */
+guint lb_pipeline_n_points (const LbPipeline *pipeline);
+char **lb_pipeline_point (const LbPipeline *pipeline, guint index);
+
+/* Leaves out all stages but @name and those before it. FALSE when there is no such stage. */
+gboolean lb_pipeline_restrict (LbPipeline *pipeline, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbPipeline, lb_pipeline_free)
 

@@ -18,6 +18,7 @@
 
 struct _LbProgress {
   int fd;
+  char *point; /* or NULL */
   LbProgressKind kind;
   gint64 began;      /* JSON tells times from there */
   guint block_lines; /* lines on screen that the next redraw replaces */
@@ -47,10 +48,18 @@ lb_progress_new (int fd, LbProgressKind kind)
 }
 
 void
+lb_progress_set_point (LbProgress *progress, const char *point)
+{
+  g_free (progress->point);
+  progress->point = g_strdup (point);
+}
+
+void
 lb_progress_free (LbProgress *progress)
 {
   if (progress == NULL)
     return;
+  g_free (progress->point);
   g_hash_table_unref (progress->shown);
   g_string_free (progress->said, TRUE);
   g_free (progress);
@@ -85,6 +94,18 @@ write_all (int fd, const GString *text)
     if (n <= 0)
       return;
     written += (gsize)n;
+  }
+}
+
+/* Puts the point before each line, so that lines of runs side by side can be told apart. */
+static void
+put_point (const LbProgress *progress, GString *text)
+{
+  for (gsize at = 0; progress->point != NULL && at < text->len;) {
+    g_string_insert (text, (gssize)at, "  ");
+    g_string_insert (text, (gssize)at, progress->point);
+    const char *end = memchr (text->str + at, '\n', text->len - at);
+    at = end != NULL ? (gsize)(end - text->str) + 1 : text->len;
   }
 }
 
@@ -280,6 +301,7 @@ print_plain (LbProgress *progress, const LbActivity *activities, guint n, gint64
       append_plain (out, activity, now);
     }
   }
+  put_point (progress, out);
   write_all (progress->fd, out);
 }
 
@@ -290,6 +312,8 @@ begin_event (LbProgress *progress, const char *event, gint64 now)
 {
   JsonBuilder *builder = json_builder_new ();
   json_builder_begin_object (builder);
+  if (progress->point != NULL)
+    lb_json_add_text (builder, "point", progress->point);
   lb_json_add_text (builder, "event", event);
   lb_json_add_number (builder, "time", (double)(now - progress->began) / G_USEC_PER_SEC);
   return builder;

@@ -19,6 +19,9 @@ typedef enum { LB_PROGRESS_PLAIN, LB_PROGRESS_LIVE, LB_PROGRESS_JSON } LbProgres
 LbProgress *lb_progress_new (int fd, LbProgressKind kind);
 void lb_progress_free (LbProgress *progress);
 
+/* Names the run where several tell of themselves: before each plain line, as "point" in each JSON object. */
+void lb_progress_set_point (LbProgress *progress, const char *point);
+
 /* Shows @activities, all stages in pipeline order; call several times a second. */
 void lb_progress_update (LbProgress *progress, const LbActivity *activities, guint n, gint64 now);
 

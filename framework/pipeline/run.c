@@ -39,6 +39,7 @@ struct _LbRun {
   char *arithmetic;
   LbObserver *observer;
   LbPool *pool;
+  gboolean shares_pool; /* it is another's */
   LbFlow *flow;
   LbReuse *reuse;     /* NULL without a store */
   GPtrArray *sources; /* char*, names of links */
@@ -117,8 +118,8 @@ on_grown (gpointer data, const char *link, gsize from, gsize to)
 
 /* ---- The output directory ---- */
 
-static char *
-default_output_directory (const char *path)
+char *
+lb_run_default_output (const char *path)
 {
   g_autofree char *base = g_path_get_basename (path);
   char *dot = strrchr (base, '.');
@@ -223,14 +224,14 @@ LbRun *
 lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
 {
   g_autofree char *directory = settings->output_directory != NULL ? g_strdup (settings->output_directory)
-                                                                  : default_output_directory (plan->pipeline->path);
+                                                                  : lb_run_default_output (plan->pipeline->path);
   if (!prepare_directory (directory, error))
     return NULL;
   g_autoptr (LbReuse) reuse = NULL;
   if (settings->store != NULL
       && (reuse = lb_reuse_decide (plan, settings->store, settings->arithmetic, FALSE, error)) == NULL)
     return NULL;
-  LbPool *pool = lb_pool_new (settings->threads);
+  LbPool *pool = settings->pool != NULL ? settings->pool : lb_pool_new (settings->threads);
   LbObserverSettings watched = { .progress = settings->progress,
                                  .threads = lb_pool_threads (pool),
                                  .arithmetic = settings->arithmetic,
@@ -238,7 +239,8 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
                                  .scarce = settings->scarce };
   LbObserver *observer = lb_observer_new (plan, directory, &watched, error);
   if (observer == NULL) {
-    lb_pool_free (pool);
+    if (settings->pool == NULL)
+      lb_pool_free (pool);
     return NULL;
   }
   LbRun *run = g_new0 (LbRun, 1);
@@ -249,6 +251,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   run->output_directory = g_steal_pointer (&directory);
   run->arithmetic = g_strdup (settings->arithmetic);
   run->pool = pool;
+  run->shares_pool = settings->pool != NULL;
   run->flow = lb_flow_new ();
   lb_flow_on_grown (run->flow, on_grown, run);
   run->n_stages = plan->n_stages;
@@ -292,7 +295,8 @@ lb_run_free (LbRun *run)
   g_free (run->stages);
   lb_flow_free (run->flow);
   lb_observer_free (run->observer);
-  lb_pool_free (run->pool);
+  if (!run->shares_pool)
+    lb_pool_free (run->pool);
   lb_reuse_free (run->reuse);
   g_ptr_array_unref (run->failures);
   g_clear_error (&run->stop);

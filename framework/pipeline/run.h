@@ -23,6 +23,7 @@ G_BEGIN_DECLS
 typedef struct {
   const char *output_directory; /* NULL: the pipeline file's base name with ".out", in the current directory */
   guint threads;                /* of the pool; 0: one for each processor */
+  LbPool *pool;                 /* borrowed, shared with other runs; NULL: one of its own */
   const char *arithmetic;       /* what the arithmetic library is, for metrics.json; NULL: not told */
   gsize link_capacity;          /* 0: LB_LINK_CAPACITY */
   LbProgress *progress;         /* borrowed; NULL: none */
@@ -34,6 +35,9 @@ typedef struct {
 } LbRunSettings;
 
 typedef struct _LbRun LbRun;
+
+/* The output directory of the pipeline file @path where none is given; free with g_free(). */
+char *lb_run_default_output (const char *path);
 
 /* Makes the output directory and sees that it can be written to: LB_ERROR_OUTPUT. @plan must be free of problems and
  * outlive the result. */

@@ -143,8 +143,7 @@ test_tells_all_mistakes_in_file_order (void)
       NULL,
       "p.yaml:2:1: key 'titel' is not known here; did you mean 'title'?\n"
       "p.yaml:3:7: 'seed' is -1; expected a whole number from 0 to 9223372036854775807\n"
-      "p.yaml:4:1: key 'matrix' is not supported by this version; run the file once for each value with "
-      "--param\n"
+      "p.yaml:4:10: matrix: 'n' is no param of this file; there are none\n"
       "p.yaml:6:3: stage 'a': 'plugin' is missing; write which plugin runs it\n"
       "p.yaml:7:5: stage 'a': key 'plugn' is not known here; did you mean 'plugin'?\n"
       "p.yaml:8:3: stage '2b': its name is not a letter followed by letters, digits, '-' or '_'\n"
@@ -227,7 +226,7 @@ test_problems_are_one_printable_line_each (void)
 {
   assert_problems (
       "limbeck: 1\n\"a\\e[2J\\nb\": 1\nstages: {a: {plugin: b}}\n", NULL,
-      "p.yaml:2:1: key 'a\\x1b[2J\\x0ab' is not known here; known are limbeck, title, seed, params, stages\n");
+      "p.yaml:2:1: key 'a\\x1b[2J\\x0ab' is not known here; known are limbeck, title, seed, params, matrix, stages\n");
 }
 
 static void
