@@ -201,7 +201,10 @@ lb_whitening_fit (LbWhitening *whitening, LbCompute *compute, const char *whose,
   if (!check_finite (whose, lb_tensor_f32 (wide), lb_tensor_dim (wide, 0), size, error))
     return FALSE;
 
-  g_autofree double *sums = g_new0 (double, size), *matrix = g_new0 (double, size *size);
+  /* A tensor, so that its memory is counted as the stage's. */
+  g_autoptr (LbTensor) square = lb_tensor_new (LB_F64, LB_SHAPE (size, size));
+  double *matrix = lb_tensor_f64 (square);
+  g_autofree double *sums = g_new0 (double, size);
   g_autofree double *values = g_new (double, size);
   Moments moments = { lb_tensor_f32 (wide), lb_tensor_dim (wide, 0), size, sums, matrix };
   lb_blas_load ();
@@ -225,7 +228,8 @@ gboolean
 lb_whitening_from (LbWhitening *whitening, const char *whose, LbTensor *mean, LbTensor *unwhitening, GError **error)
 {
   gint64 size = lb_tensor_size (mean);
-  g_autofree double *matrix = g_new (double, size *size);
+  g_autoptr (LbTensor) square = lb_tensor_new (LB_F64, LB_SHAPE (size, size));
+  double *matrix = lb_tensor_f64 (square);
 
   g_assert (lb_tensor_size (unwhitening) == size * size);
   for (gint64 i = 0; i < size * size; i++)

@@ -148,7 +148,7 @@ predict (LbConfigure *configure, gint64 size)
 
   if (!is_like) {
     flops += lb_whitening_fit_flops (n, size);
-    bytes = matrix + MAX (images, lb_whitening_fit_bytes (n, size, lb_configure_threads (configure)));
+    bytes = MAX (matrix + images, lb_whitening_fit_bytes (n, size, lb_configure_threads (configure)));
   }
   lb_configure_cost (configure, flops,
                      bytes + (double)lb_configure_collect_bytes (configure, "samples")

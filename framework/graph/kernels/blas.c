@@ -115,9 +115,10 @@ lb_eigen_f64 (gint64 n, double *a, double *values)
                1, 1);
   least_work = (int)work_wanted;
   least_integers = integers_wanted;
-  g_autofree double *work = g_new (double, least_work);
+  g_autoptr (LbTensor) work = lb_tensor_new (LB_F64, LB_SHAPE (least_work)); /* counted as the stage's memory */
   g_autofree int *integers = g_new (int, least_integers);
-  blas.dsyevd ("V", "U", &size, a, &size, values, work, &least_work, integers, &least_integers, &info, 1, 1);
+  blas.dsyevd ("V", "U", &size, a, &size, values, lb_tensor_f64 (work), &least_work, integers, &least_integers, &info,
+               1, 1);
   return info == 0;
 }
 
