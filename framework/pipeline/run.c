@@ -494,7 +494,8 @@ find_failure (LbRun *run)
   }
   if (run->cancelled)
     return g_error_new (LB_ERROR, LB_ERROR_CANCELLED,
-                        "stopped before the end; what stages had finished writing is in '%s'", run->output_directory);
+                        "stopped before the end; what stages had finished writing is in '%s'%s", run->output_directory,
+                        run->reuse != NULL ? "; the same command goes on from here" : "");
   if (run->stop != NULL)
     return g_error_new (LB_ERROR, LB_ERROR_PROGRAM, "%s, although nobody stopped the run; correct the plugin",
                         run->stop->message);

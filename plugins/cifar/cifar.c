@@ -295,6 +295,7 @@ static const LbStageType cifar_type = {
   .instance_size = sizeof (Cifar),
   .configure = cifar_configure,
   .run = cifar_run,
+  .flags = LB_STAGE_CHEAP,
 };
 
 LB_DEFINE_PLUGIN ("cifar", "1.0", "LGPL-2.1-or-later", &cifar_type);

@@ -409,6 +409,7 @@ static const LbStageType tensors_type = {
   .instance_size = sizeof (Tensors),
   .configure = tensors_configure,
   .run = tensors_run,
+  .flags = LB_STAGE_CHEAP,
 };
 
 LB_DEFINE_PLUGIN ("tensors", "1.0", "LGPL-2.1-or-later", &tensors_type);
