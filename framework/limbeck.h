@@ -12,6 +12,7 @@
 #include "graph/program.h"
 #include "nn/architecture.h"
 #include "nn/augment.h"
+#include "nn/class-images.h"
 #include "nn/images.h"
 #include "nn/learner.h"
 #include "nn/network.h"

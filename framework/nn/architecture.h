@@ -147,7 +147,8 @@ LbNode *lb_layer_norm_act_pool_at (const char *here, LbBuilder *builder, const c
 #define lb_layer_norm_act_pool(builder, layer, x, norm, activation, pooling)                                           \
   lb_layer_norm_act_pool_at (LB_HERE, builder, layer, x, norm, activation, pooling)
 
-/* Each image's features, flattened in [h, w, c] order, times "LAYER.weight" [out, features], plus "LAYER.bias" [out].
+/* The classifier (lb_network_features() is what it is given), or a linear layer before it: each image's features,
+ * flattened in [h, w, c] order, times "LAYER.weight" [out, features], plus "LAYER.bias" [out].
  */
 LbNode *lb_layer_linear_at (const char *here, LbBuilder *builder, const char *layer, LbNode *x, gint64 out);
 #define lb_layer_linear(builder, layer, x, out) lb_layer_linear_at (LB_HERE, builder, layer, x, out)

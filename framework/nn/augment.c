@@ -49,43 +49,66 @@ static const struct {
 
 /* ---- Strategies ---- */
 
+#define EXPECTED                                                                                                       \
+  "expected none, or some of color, crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or " \
+  "'-' (all are used)"
+
 static gboolean
 refuse_group (const char *strategy, const char *word, gboolean twice, GError **error)
 {
   static const char *const known[] = { "color", "crop", "cutout", "flip", "scale", "rotate", NULL };
   const char *nearest = twice ? NULL : lb_nearest_name (word, known);
 
-  g_set_error (
-      error, LB_ERROR, LB_ERROR_PIPELINE,
-      "augmentation '%s' has '%s'%s; expected none, crop-flip, or some of color, crop, cutout, flip, scale and "
-      "rotate joined by '_', each once%s%s%s",
-      strategy, word, twice ? " twice" : "", nearest ? " (did you mean '" : "", nearest ? nearest : "",
-      nearest ? "'?)" : "");
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "augmentation '%s' has '%s'%s; " EXPECTED "%s%s%s", strategy, word,
+               twice ? " twice" : "", nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
   return FALSE;
 }
 
-gboolean
-lb_augmentation_parse (const char *strategy, LbAugmentation *augmentation, GError **error)
+/* Adds the groups of @term, "color" or "crop_scale_rotate"; *count is how many. */
+static gboolean
+parse_term (const char *strategy, const char *term, LbAugmentation *augmentation, guint *count, GError **error)
 {
-  *augmentation = (LbAugmentation){ 0 };
-  if (g_str_equal (strategy, "none"))
-    return TRUE;
-  if (g_str_equal (strategy, "crop-flip")) {
-    *augmentation = (LbAugmentation){ LB_AUGMENT_CROP | LB_AUGMENT_FLIP, TRUE };
-    return TRUE;
-  }
+  g_auto (GStrv) words = g_strsplit (*term ? term : " ", "_", -1);
+  guint added = 0;
 
-  g_auto (GStrv) words = g_strsplit (*strategy ? strategy : " ", "_", -1);
   for (guint i = 0; words[i]; i++) {
     guint k = 0;
 
     while (k < G_N_ELEMENTS (groups) && !g_str_equal (words[i], groups[k].name))
       k++;
-    if (k == G_N_ELEMENTS (groups) || (augmentation->groups & groups[k].group))
+    if (k == G_N_ELEMENTS (groups) || ((augmentation->groups | added) & groups[k].group))
       return refuse_group (strategy, words[i], k < G_N_ELEMENTS (groups), error);
-    augmentation->groups |= groups[k].group;
+    added |= groups[k].group;
   }
+  augmentation->groups |= added;
+  *count = g_strv_length (words);
+  if (*count == 1)
+    augmentation->always |= added;
   return TRUE;
+}
+
+gboolean
+lb_augmentation_parse (const char *strategy, LbAugmentation *augmentation, GError **error)
+{
+  guint choices = 0;
+
+  *augmentation = (LbAugmentation){ 0 };
+  if (g_str_equal (strategy, "none"))
+    return TRUE;
+
+  g_auto (GStrv) terms = g_strsplit (*strategy ? strategy : " ", "-", -1);
+  for (guint i = 0; terms[i]; i++) {
+    guint count;
+
+    if (!parse_term (strategy, terms[i], augmentation, &count, error))
+      return FALSE;
+    choices += count > 1;
+  }
+  if (choices <= 1)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "augmentation '%s' has %u choices; expected at most one", strategy,
+               choices);
+  return FALSE;
 }
 
 /* ---- Nodes ---- */
@@ -305,19 +328,18 @@ draw_group (LbAugmentGroup group, LbShape images, LbRandom *random, LbAugmentPar
   }
 }
 
-/* The groups of one draw: all of them, or one. */
+/* The groups of one draw: those that are always used, and one of the others. */
 static guint
 draw_groups (const LbAugmentation *augmentation, LbKey key)
 {
   LbRandom random = lb_random (lb_key_derive (key, "group"));
-  guint64 skip = lb_random_below (&random, (guint64)__builtin_popcount (augmentation->groups));
+  guint drawn = augmentation->always, others = augmentation->groups & ~drawn;
+  guint64 skip = others ? lb_random_below (&random, (guint64)__builtin_popcount (others)) : 0;
 
-  if (augmentation->together)
-    return augmentation->groups;
   for (guint k = 0; k < G_N_ELEMENTS (groups); k++)
-    if ((augmentation->groups & groups[k].group) && skip-- == 0)
-      return groups[k].group;
-  g_assert_not_reached ();
+    if ((others & groups[k].group) && skip-- == 0)
+      drawn |= groups[k].group;
+  return drawn;
 }
 
 static LbAugmentParameters

@@ -15,7 +15,9 @@
  * by it flip     horizontal, with probability 1/2 scale    by s_x and s_y in [1/1.2, 1.2] about the centre, bilinear,
  * filled with zero rotate   by at most 15 degrees each way about the centre, bilinear, filled with zero
  *
- * with u uniform in [0, 1). "crop-flip" is crop and flip together, on every draw.
+ * with u uniform in [0, 1). Groups joined by "-" are all used on every draw: "crop-flip" is crop and flip together, and
+ * "color-flip-crop_scale_rotate" is color, flip and one of the other three, which is how IDC (Kim et al., arXiv
+ * 2205.14959) augments.
  */
 #pragma once
 
@@ -35,12 +37,12 @@ typedef enum {
 
 /* A strategy. A plain value; all zero is none. */
 typedef struct {
-  guint groups;      /* LbAugmentGroup */
-  gboolean together; /* all groups on every draw, rather than one of them */
+  guint groups; /* LbAugmentGroup */
+  guint always; /* those of them that are used on every draw; of the others one is drawn */
 } LbAugmentation;
 
-/* @strategy is "none", "crop-flip", or groups joined by "_", each once: "color_crop_cutout_flip_scale_rotate". Their
- * order does not matter. LB_ERROR_PIPELINE. */
+/* @strategy is "none" or groups, each once: joined by "_" to choose from, "color_crop_cutout_flip_scale_rotate", or by
+ * "-" to use together, at most one of which may be such a choice. Their order does not matter. LB_ERROR_PIPELINE. */
 gboolean lb_augmentation_parse (const char *strategy, LbAugmentation *augmentation, GError **error);
 
 /* What one image undergoes: color, then geometry, then cutout. Start from LB_AUGMENT_NOTHING. */

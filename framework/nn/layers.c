@@ -1,5 +1,5 @@
 /* Layers that architectures are put together from. */
-#include "nn/architecture.h"
+#include "nn/table.h"
 
 #define NORM_EPSILON 1e-5
 #define GROUPS       4    /* of group norm: what the public code of dataset condensation takes */
@@ -204,7 +204,9 @@ lb_layer_linear_at (const char *here, LbBuilder *builder, const char *layer, LbN
 {
   gint64 n = lb_node_dim (x, 0), features = lb_shape_size (lb_node_shape (x)) / MAX (n, 1);
 
-  return lb_layer_dense_at (here, builder, layer, lb_reshape_at (here, x, LB_SHAPE (n, features)), out, TRUE);
+  x = lb_reshape_at (here, x, LB_SHAPE (n, features));
+  lb_builder_set_features (builder, x);
+  return lb_layer_dense_at (here, builder, layer, x, out, TRUE);
 }
 
 LbNode *

@@ -42,6 +42,7 @@ struct _LbBuilder {
   LbNode *keys;     /* rows of dropout keys, or NULL */
   guint n_dropouts; /* masks so far */
   LbNode **updated; /* new values of the statistics, or NULL */
+  LbNode *features; /* operand of the last linear layer so far */
 };
 
 /* ---- The builder ---- */
@@ -105,6 +106,12 @@ gboolean
 lb_builder_is_training (const LbBuilder *builder)
 {
   return builder->is_training;
+}
+
+void
+lb_builder_set_features (LbBuilder *builder, LbNode *features)
+{
+  builder->features = features;
 }
 
 const char *
@@ -195,10 +202,10 @@ discover (LbNetwork *network, GError **error)
                                 "architecture '%s': ", network->choice.name);
     return FALSE;
   }
-  if (!lb_shape_equal (lb_node_shape (scores), LB_SHAPE (1, network->classes))) {
+  if (!builder.features || !lb_shape_equal (lb_node_shape (scores), LB_SHAPE (1, network->classes))) {
     g_autofree char *found = lb_shape_to_string (lb_node_shape (scores));
     g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
-                 "architecture '%s' gives scores of shape %s for one image; expected [1, %d], so end it with "
+                 "architecture '%s' gives scores of shape %s for one image; expected [1, %d] from a linear layer, so end it with "
                  "lb_layer_linear (builder, \"linear\", x, lb_builder_classes (builder))",
                  network->choice.name, found, (int)network->classes);
     return FALSE;
@@ -362,6 +369,15 @@ lb_network_apply (const LbNetwork *network, LbNode *const *parameters, LbNode *i
   LbBuilder builder = { .network = network, .graph = lb_node_graph (images), .given = parameters };
 
   return network->choice.architecture->build (&builder, images);
+}
+
+LbNode *
+lb_network_features (const LbNetwork *network, LbNode *const *parameters, LbNode *images)
+{
+  LbBuilder builder = { .network = network, .graph = lb_node_graph (images), .given = parameters };
+
+  network->choice.architecture->build (&builder, images);
+  return builder.features;
 }
 
 LbNode *

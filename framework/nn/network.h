@@ -52,6 +52,10 @@ LbNode *lb_network_apply (const LbNetwork *network, LbNode *const *parameters, L
 LbNode *lb_network_apply_training (const LbNetwork *network, LbNode *const *parameters, LbNode *images, LbNode *keys,
                                    LbNode **statistics);
 
+/* What the classifier, the last linear layer, is given: features [n, d] of @images, as the network answers when it is
+ * asked. */
+LbNode *lb_network_features (const LbNetwork *network, LbNode *const *parameters, LbNode *images);
+
 /* Whether training draws random numbers, and so wants keys. */
 gboolean lb_network_has_dropout (const LbNetwork *network);
 

@@ -9,9 +9,15 @@
 typedef struct {
   gint64 batch;
   LbProgram *program;
-  LbNode **parameters, *probabilities, *log_probabilities;
-  LbTensor *images, *where; /* where NULL for whole images */
+  LbNode **parameters, *probabilities, *log_probabilities, *features; /* features, or the other two */
+  LbTensor *images, *where;                                           /* where NULL for whole images */
 } Part;
+
+/* What is predicted. */
+typedef struct {
+  gboolean cut, features;
+  double temperature;
+} Wish;
 
 struct _LbPredictor {
   const LbNetwork *network;
@@ -35,7 +41,7 @@ part_free (Part *part)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Part, part_free)
 
 static Part *
-part_new (const LbNetwork *network, gint64 batch, gboolean cut, double temperature, GError **error)
+part_new (const LbNetwork *network, gint64 batch, const Wish *wish, GError **error)
 {
   g_autoptr (Part) part = g_new0 (Part, 1);
   g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
@@ -46,36 +52,53 @@ part_new (const LbNetwork *network, gint64 batch, gboolean cut, double temperatu
   part->batch = batch;
   part->parameters = g_new0 (LbNode *, lb_network_n_tensors (network));
   lb_network_inputs (network, graph, "", part->parameters);
-  if (cut) {
+  if (wish->cut) {
     where = lb_batch_input (graph, "where", LB_SHAPE (batch, 10));
     x = lb_bilinear (images, where, size.height, size.width, LB_BORDER_CLAMP);
   }
-  part->log_probabilities
-      = lb_log_softmax (lb_scale (lb_network_apply (network, part->parameters, x), 1 / temperature));
-  part->probabilities = lb_exp (part->log_probabilities);
-  part->program = lb_compile (graph, (LbNode *[]){ part->log_probabilities, part->probabilities }, 2, error);
+  if (wish->features) {
+    part->features = lb_network_features (network, part->parameters, x);
+    part->program = lb_compile (graph, &part->features, 1, error);
+  } else {
+    part->log_probabilities
+        = lb_log_softmax (lb_scale (lb_network_apply (network, part->parameters, x), 1 / wish->temperature));
+    part->probabilities = lb_exp (part->log_probabilities);
+    part->program = lb_compile (graph, (LbNode *[]){ part->log_probabilities, part->probabilities }, 2, error);
+  }
   if (!part->program)
     return NULL;
   part->images = lb_tensor_new (LB_F32, shape);
   lb_program_bind (part->program, images, part->images);
-  if (cut) {
+  if (wish->cut) {
     part->where = lb_tensor_new (LB_F32, LB_SHAPE (batch, 10));
     lb_program_bind (part->program, where, part->where);
   }
   return g_steal_pointer (&part);
 }
 
-LbPredictor *
-lb_predictor_new (const LbNetwork *network, gint64 n, gboolean cut, double temperature, GError **error)
+static LbPredictor *
+predictor_new (const LbNetwork *network, gint64 n, const Wish *wish, GError **error)
 {
   g_autoptr (LbPredictor) predictor = g_new0 (LbPredictor, 1);
 
   predictor->network = network;
   predictor->n = n;
-  if ((n >= BATCH && !(predictor->full = part_new (network, BATCH, cut, temperature, error)))
-      || (n % BATCH && !(predictor->rest = part_new (network, n % BATCH, cut, temperature, error))))
+  if ((n >= BATCH && !(predictor->full = part_new (network, BATCH, wish, error)))
+      || (n % BATCH && !(predictor->rest = part_new (network, n % BATCH, wish, error))))
     return NULL;
   return g_steal_pointer (&predictor);
+}
+
+LbPredictor *
+lb_predictor_new (const LbNetwork *network, gint64 n, gboolean cut, double temperature, GError **error)
+{
+  return predictor_new (network, n, &(Wish){ .cut = cut, .temperature = temperature }, error);
+}
+
+LbPredictor *
+lb_predictor_new_features (const LbNetwork *network, gint64 n, GError **error)
+{
+  return predictor_new (network, n, &(Wish){ .features = TRUE }, error);
 }
 
 void
@@ -149,4 +172,16 @@ const float *
 lb_predictor_log_probabilities (const LbPredictor *predictor)
 {
   return lb_tensor_f32 (lb_program_result (predictor->last->program, predictor->last->log_probabilities));
+}
+
+const float *
+lb_predictor_features (const LbPredictor *predictor)
+{
+  return lb_tensor_f32 (lb_program_result (predictor->last->program, predictor->last->features));
+}
+
+gint64
+lb_predictor_n_features (const LbPredictor *predictor)
+{
+  return lb_node_dim ((predictor->full ? predictor->full : predictor->rest)->features, 1);
 }

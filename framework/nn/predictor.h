@@ -13,6 +13,9 @@ typedef struct _LbPredictor LbPredictor;
 LbPredictor *lb_predictor_new (const LbNetwork *network, gint64 n, gboolean cut, double temperature, GError **error);
 void lb_predictor_free (LbPredictor *predictor);
 
+/* The same for the features of whole images (lb_network_features()) in place of answers. */
+LbPredictor *lb_predictor_new_features (const LbNetwork *network, gint64 n, GError **error);
+
 /* Floating-point operations of predicting all items, and bytes held meanwhile on @threads workers: programs and
  * batches; not the parameters, not the items. */
 double lb_predictor_flops (const LbPredictor *predictor);
@@ -29,6 +32,10 @@ gint64 lb_predictor_run (LbPredictor *predictor, LbCompute *compute, LbTensor *i
 /* Of the last run: f32 rows [count, classes], the predictor's. */
 const float *lb_predictor_probabilities (const LbPredictor *predictor);
 const float *lb_predictor_log_probabilities (const LbPredictor *predictor);
+
+/* Likewise, of lb_predictor_new_features(): f32 rows [count, d]; and d. */
+const float *lb_predictor_features (const LbPredictor *predictor);
+gint64 lb_predictor_n_features (const LbPredictor *predictor);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbPredictor, lb_predictor_free)
 

@@ -36,6 +36,11 @@ lb_architecture_option_read (const LbArchitectureOption *option, const char *tex
 /* "a whole number from 1 to 4096", "instance, group, batch or none". */
 char *lb_architecture_option_expected (const LbArchitectureOption *option);
 
+/* ---- Between builder and layers ---- */
+
+/* What a linear layer is given, [n, d]: the network's features, if no other linear layer follows. */
+void lb_builder_set_features (LbBuilder *builder, LbNode *features);
+
 /* ---- The library's own, one file each ---- */
 
 extern const LbArchitectureOption lb_convnet_options[], lb_vgg_options[], lb_resnet_options[], lb_vit_options[];

@@ -210,6 +210,24 @@ lb_tensor_copy (const LbTensor *tensor)
 }
 
 LbTensor *
+lb_tensor_select (const LbTensor *tensor, const guint32 *rows, gint64 count)
+{
+  LbShape shape = tensor->shape;
+  gsize bytes;
+  LbTensor *chosen;
+
+  g_return_val_if_fail (shape.rank > 0, NULL);
+  bytes = lb_tensor_bytes (tensor) / (gsize)MAX (shape.dim[0], 1);
+  shape.dim[0] = count;
+  chosen = lb_tensor_new (tensor->dtype, shape);
+  for (gint64 i = 0; i < count; i++) {
+    g_assert (rows[i] < tensor->shape.dim[0]);
+    memcpy ((guint8 *)chosen->data + (gsize)i * bytes, (const guint8 *)tensor->data + rows[i] * bytes, bytes);
+  }
+  return chosen;
+}
+
+LbTensor *
 lb_tensor_ref (LbTensor *tensor)
 {
   g_return_val_if_fail (tensor != NULL, NULL);

@@ -56,6 +56,9 @@ LbTensor *lb_tensor_wrap (LbDType dtype, LbShape shape, gpointer data, gpointer 
 LbTensor *lb_tensor_view (LbTensor *tensor, gint64 first, LbShape shape);
 
 LbTensor *lb_tensor_copy (const LbTensor *tensor);
+
+/* Rows @rows[0 .. count) along the first dimension, which there must be, in this order. New tensor. */
+LbTensor *lb_tensor_select (const LbTensor *tensor, const guint32 *rows, gint64 count);
 LbTensor *lb_tensor_ref (LbTensor *tensor);
 void lb_tensor_unref (LbTensor *tensor);
 

@@ -66,33 +66,37 @@ pixel (Bench *bench, gint64 n, gint64 i, gint64 j, gint64 k)
   for (gint64 i = 0; i < HEIGHT; i++)                                                                                  \
     for (gint64 j = 0; j < WIDTH; j++)
 
+#define EXPECTED                                                                                                       \
+  "expected none, or some of color, crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or " \
+  "'-' (all are used)"
+
 static void
 test_strategies (void)
 {
   static const struct {
     const char *strategy, *message;
   } wrong[] = {
-    { "color_crp",
-      "augmentation 'color_crp' has 'crp'; expected none, crop-flip, or some of color, crop, cutout, flip, scale and "
-      "rotate joined by '_', each once (did you mean 'crop'?)" },
-    { "flip_crop_flip",
-      "augmentation 'flip_crop_flip' has 'flip' twice; expected none, crop-flip, or some of color, crop, cutout, flip, "
-      "scale and rotate joined by '_', each once" },
-    { "color_none",
-      "augmentation 'color_none' has 'none'; expected none, crop-flip, or some of color, crop, cutout, flip, scale and "
-      "rotate joined by '_', each once" },
+    { "color_crp", "augmentation 'color_crp' has 'crp'; " EXPECTED " (did you mean 'crop'?)" },
+    { "flip_crop_flip", "augmentation 'flip_crop_flip' has 'flip' twice; " EXPECTED },
+    { "flip-crop_flip", "augmentation 'flip-crop_flip' has 'flip' twice; " EXPECTED },
+    { "color_none", "augmentation 'color_none' has 'none'; " EXPECTED },
+    { "color_crop-flip_scale", "augmentation 'color_crop-flip_scale' has 2 choices; expected at most one" },
   };
-  static const char *const empty[] = { "", "_", "color_", "_flip" };
+  static const char *const empty[] = { "", "_", "color_", "_flip", "-", "color-" };
   LbAugmentation augmentation;
 
   g_assert_true (lb_augmentation_parse ("none", &augmentation, NULL));
   g_assert_cmpuint (augmentation.groups, ==, 0);
   g_assert_true (lb_augmentation_parse ("rotate_color", &augmentation, NULL));
   g_assert_cmpuint (augmentation.groups, ==, LB_AUGMENT_COLOR | LB_AUGMENT_ROTATE);
-  g_assert_false (augmentation.together);
+  g_assert_cmpuint (augmentation.always, ==, 0);
   g_assert_true (lb_augmentation_parse ("crop-flip", &augmentation, NULL));
   g_assert_cmpuint (augmentation.groups, ==, LB_AUGMENT_CROP | LB_AUGMENT_FLIP);
-  g_assert_true (augmentation.together);
+  g_assert_cmpuint (augmentation.always, ==, LB_AUGMENT_CROP | LB_AUGMENT_FLIP);
+  g_assert_true (lb_augmentation_parse ("color-crop_scale_rotate-flip", &augmentation, NULL));
+  g_assert_cmpuint (augmentation.groups, ==,
+                    LB_AUGMENT_COLOR | LB_AUGMENT_CROP | LB_AUGMENT_SCALE | LB_AUGMENT_ROTATE | LB_AUGMENT_FLIP);
+  g_assert_cmpuint (augmentation.always, ==, LB_AUGMENT_COLOR | LB_AUGMENT_FLIP);
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
     g_autoptr (GError) error = NULL;
     g_assert_false (lb_augmentation_parse (wrong[i].strategy, &augmentation, &error));

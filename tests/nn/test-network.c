@@ -328,7 +328,7 @@ test_mistakes_name_the_place_in_the_architecture (void)
   g_clear_error (&error);
   g_assert_null (lb_network_new ("headless", (LbImageSize){ 1, 8, 8 }, 3, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_PROGRAM);
-  g_assert_nonnull (strstr (error->message, "gives scores of shape [1, 4] for one image; expected [1, 3]"));
+  g_assert_nonnull (strstr (error->message, "gives scores of shape [1, 4] for one image; expected [1, 3] from a linear layer"));
 }
 
 /* Rows that cannot be right are refused, and none of their list is taken. */
