@@ -3,8 +3,6 @@
  */
 #include "limbeck.h"
 
-#include <string.h>
-
 typedef struct {
   gint64 images_per_class;
 } RandomSelection;
@@ -83,22 +81,11 @@ draw (LbStage *stage, LbTensor *labels, gint64 classes, gint64 count, GError **e
 static LbPacket *
 select_images (LbPacket *source, const GArray *indices)
 {
-  LbTensor *images = lb_packet_get (source, "images"), *labels = lb_packet_get (source, "labels");
-  LbShape shape = lb_tensor_shape (images);
-  gsize bytes = lb_tensor_bytes (images) / (gsize)MAX (shape.dim[0], 1);
+  const guint32 *rows = (const guint32 *)(const void *)indices->data;
   LbPacket *packet = lb_packet_new ();
-  LbTensor *chosen, *chosen_labels = lb_tensor_new (LB_I32, LB_SHAPE (indices->len));
 
-  shape.dim[0] = indices->len;
-  chosen = lb_tensor_new (lb_tensor_dtype (images), shape);
-  for (guint i = 0; i < indices->len; i++) {
-    guint32 index = g_array_index (indices, guint32, i);
-
-    memcpy ((guint8 *)lb_tensor_data (chosen) + i * bytes, (guint8 *)lb_tensor_data (images) + index * bytes, bytes);
-    lb_tensor_i32 (chosen_labels)[i] = lb_tensor_i32 (labels)[index];
-  }
-  lb_packet_take (packet, "images", chosen);
-  lb_packet_take (packet, "labels", chosen_labels);
+  lb_packet_take (packet, "images", lb_tensor_select (lb_packet_get (source, "images"), rows, indices->len));
+  lb_packet_take (packet, "labels", lb_tensor_select (lb_packet_get (source, "labels"), rows, indices->len));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
   return packet;
 }
