@@ -152,9 +152,11 @@ test_augmentation_moves_images_elsewhere (void)
   g_assert_false (same_bytes (lb_packet_get (harness_output (plain, "samples", 0), "images"),
                               lb_packet_get (harness_output (augmented, "samples", 0), "images")));
   harness_set (wrong, "augmentation", "scales");
-  harness_refuses (wrong, LB_ERROR_PIPELINE,
-                   "property 'augmentation': augmentation 'scales' has 'scales'; expected none, crop-flip, or some of "
-                   "color, crop, cutout, flip, scale and rotate joined by '_', each once (did you mean 'scale'?)");
+  harness_refuses (
+      wrong, LB_ERROR_PIPELINE,
+      "property 'augmentation': augmentation 'scales' has 'scales'; expected none, or some of color, crop, cutout, "
+      "flip, scale and rotate, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean "
+      "'scale'?)");
 }
 
 static double
@@ -170,14 +172,14 @@ predicted_flops (LbPacket *source, const char *ipc, const char *outer_steps, con
   return h->configured->flops;
 }
 
-/* Loops that are not given are those published for the nearest images per class, seen by what they cost. */
+/* Loops that are not given are those published, and straight lines in between, seen by what they cost. */
 static void
 test_loops_are_the_published_ones (void)
 {
   static const struct {
     const char *ipc, *outer_steps, *inner_epochs;
-  } cases[] = { { "1", "1", "1" },    { "5", "1", "1" },    { "6", "10", "50" },
-                { "15", "10", "50" }, { "16", "20", "25" }, { "100", "50", "10" } };
+  } cases[] = { { "1", "1", "1" },    { "4", "4", "17" },   { "10", "10", "50" }, { "15", "15", "38" },
+                { "20", "20", "25" }, { "50", "50", "10" }, { "60", "50", "10" } };
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -186,6 +188,132 @@ test_loops_are_the_published_ones (void)
     g_assert_cmpfloat (given, >, 0);
     g_assert_cmpfloat (predicted_flops (source, cases[i].ipc, "0", "0"), ==, given);
   }
+}
+
+/* Multi-formation along networks that learn from the source, as IDC sets it. */
+static Harness *
+formed (LbPacket *source, guint threads)
+{
+  Harness *h = matching (source, "1", "2");
+
+  harness_set (h, "formation", "2");
+  harness_set (h, "network-data", "source");
+  harness_set (h, "network-images", "22");
+  harness_set (h, "outer-steps", "3");
+  harness_set (h, "distance", "l1");
+  harness_set (h, "batch", "8");
+  harness_set (h, "momentum", "0.9");
+  harness_set (h, "weight-decay", "0.0005");
+  harness_set (h, "augmentation", "color-crop-cutout");
+  harness_set (h, "start", "real");
+  harness_set (h, "clamp", "true");
+  harness_set (h, "image-learning-rate", "0.001");
+  h->threads = threads;
+  harness_run_well (h);
+  return h;
+}
+
+/* Bilinear enlarging of one row or column by two, pixel areas aligned, the edge repeated. */
+static double
+enlarged (const float *image, int stride, int i, int j)
+{
+  double y = CLAMP ((i + 0.5) / 2 - 0.5, 0, 3), x = CLAMP ((j + 0.5) / 2 - 0.5, 0, 3);
+  int y0 = MIN ((int)y, 2), x0 = MIN ((int)x, 2);
+  double fy = y - y0, fx = x - x0;
+
+  return (1 - fy) * ((1 - fx) * image[y0 * stride + x0] + fx * image[y0 * stride + x0 + 1])
+         + fy * ((1 - fx) * image[(y0 + 1) * stride + x0] + fx * image[(y0 + 1) * stride + x0 + 1]);
+}
+
+static void
+test_formation_stores_four_in_one (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) h = formed (source, 1), two = formed (source, 2);
+  LbPacket *seen = harness_output (h, "samples", 0), *stored = harness_output (h, "stored", 0);
+  const float *all = lb_tensor_f32 (lb_packet_get (seen, "images"));
+
+  g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (stored, "images")), LB_SHAPE (3, 1, 8, 8)));
+  g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (seen, "images")), LB_SHAPE (12, 1, 8, 8)));
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (seen, "stored_images"))[0], ==, 3);
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (seen, "stored_bytes"))[0], ==, 3 * (64 + 1) * 4);
+  for (int n = 0; n < 12; n++) {
+    const float *small = lb_tensor_f32 (lb_packet_get (stored, "images")) + n / 4 * 64 + n % 4 / 2 * 32 + n % 2 * 4;
+
+    g_assert_cmpint (lb_tensor_i32 (lb_packet_get (seen, "labels"))[n], ==, n / 4);
+    for (int p = 0; p < 64; p++)
+      g_assert_cmpfloat (fabs (all[n * 64 + p] - enlarged (small, 8, p / 8, p % 8)), <, 1e-5);
+  }
+  g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+  assert_same_tensor (lb_packet_get (stored, "images"), lb_packet_get (harness_output (two, "stored", 0), "images"));
+}
+
+static void
+test_formation_must_divide_the_images (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) h = matching (source, "1", "1");
+
+  harness_set (h, "formation", "3");
+  harness_refuses (
+      h, LB_ERROR_PIPELINE,
+      "property 'formation': 3 does not divide the images' 8 x 8 pixels into whole ones; expected a number "
+      "that divides both sides");
+}
+
+/* Also with networks that learn from the synthetic images, formed ones enlarged. */
+static void
+test_every_distance_falls (void)
+{
+  static const char *const cases[][2] = { { "ours", "1" }, { "mse", "10" }, { "cos", "30" }, { "l1", "0.01" } };
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (Harness) h = matching (source, "2", "4");
+
+    harness_set (h, "distance", cases[i][0]);
+    harness_set (h, "formation", "2");
+    harness_set (h, "outer-steps", "3");
+    harness_set (h, "inner-epochs", "1");
+    harness_set (h, "image-learning-rate", cases[i][1]);
+    harness_run_well (h);
+    g_assert_cmpfloat (h->last_value, <, 0.97 * h->first_value);
+    g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+  }
+}
+
+static void
+test_ten_seeds_stay_finite (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+
+  for (guint64 seed = 1; seed <= 12; seed++) {
+    g_autoptr (Harness) h = matching (source, "2", "2");
+    LbTensor *images;
+
+    h->seed = seed;
+    harness_set (h, "outer-steps", "2");
+    harness_set (h, "inner-epochs", "3");
+    harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+    harness_run_well (h);
+    images = lb_packet_get (harness_output (h, "samples", 0), "images");
+    for (gint64 i = 0; i < lb_tensor_size (images); i++)
+      g_assert_true (isfinite (lb_tensor_f32 (images)[i]));
+  }
+}
+
+static void
+test_stops_when_the_images_diverge (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) h = matching (source, "1", "50");
+  g_autoptr (GError) error = NULL;
+
+  harness_set (h, "image-learning-rate", "100000");
+  g_assert_false (harness_run (h, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
+  g_assert_true (g_str_has_prefix (error->message, "the synthetic images diverge: at step 1 their largest pixel is "));
+  g_assert_true (g_str_has_suffix (error->message, "where at most 10000 was expected; lower image-learning-rate"));
 }
 
 /* The prediction is what the run counts. */
@@ -220,11 +348,15 @@ test_refuses_a_class_without_images (void)
   g_autoptr (LbPacket) source = toy_samples (2, 8, 3, 1), small = toy_samples (5, 8, 3, 1);
   g_autoptr (Harness) none = matching (source, "1", "1"), few = matching (small, "2", "1");
 
-  harness_refuses (none, LB_ERROR_INPUT, "'set.samples' has 0 images of class 2; expected at least 1 to match");
+  harness_refuses (
+      none, LB_ERROR_INPUT,
+      "'set.samples' has 0 images of class 2; expected at least 1, so ask for fewer images per class, or give a "
+      "larger source");
   harness_set (few, "start", "real");
   harness_refuses (
       few, LB_ERROR_INPUT,
-      "'set.samples' has 1 images of class 2; expected at least 2, as the synthetic images start from real ones");
+      "'set.samples' has 1 images of class 2; expected at least 2, so ask for fewer images per class, or give a larger "
+      "source");
 }
 
 int
@@ -238,6 +370,11 @@ main (int argc, char **argv)
   g_test_add_func ("/gradient-matching/both-sides-are-augmented-alike", test_both_sides_are_augmented_alike);
   g_test_add_func ("/gradient-matching/augmentation-moves-images-elsewhere", test_augmentation_moves_images_elsewhere);
   g_test_add_func ("/gradient-matching/loops-are-the-published-ones", test_loops_are_the_published_ones);
+  g_test_add_func ("/gradient-matching/formation-stores-four-in-one", test_formation_stores_four_in_one);
+  g_test_add_func ("/gradient-matching/formation-must-divide-the-images", test_formation_must_divide_the_images);
+  g_test_add_func ("/gradient-matching/every-distance-falls", test_every_distance_falls);
+  g_test_add_func ("/gradient-matching/ten-seeds-stay-finite", test_ten_seeds_stay_finite);
+  g_test_add_func ("/gradient-matching/stops-when-the-images-diverge", test_stops_when_the_images_diverge);
   g_test_add_func ("/gradient-matching/cost-is-predicted", test_cost_is_predicted);
   g_test_add_func ("/gradient-matching/stops-when-the-loss-is-not-a-number", test_stops_when_the_loss_is_not_a_number);
   g_test_add_func ("/gradient-matching/refuses-a-class-without-images", test_refuses_a_class_without_images);
