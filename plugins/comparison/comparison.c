@@ -10,6 +10,7 @@
 typedef struct {
   char *title, *baseline, *file;
   char **names;
+  GArray *published, *iterations, *published_iterations; /* double, by input; may be shorter */
 } Comparison;
 
 static const LbProperty properties[] = {
@@ -18,6 +19,12 @@ static const LbProperty properties[] = {
               "What to call the inputs, in order; left out: the stages they come from"),
   LB_STRING (Comparison, baseline, "baseline", "",
              "Name of the input that gains are counted from; left out: the first"),
+  LB_NUMBERS (Comparison, published, "published", "[]", 0, 100, "%",
+              "Published accuracy to stand beside each input, in order; 0 or left out: none"),
+  LB_NUMBERS (Comparison, iterations, "iterations", "[]", 0, 1e12, NULL,
+              "Iterations that the set of each input was made with, in order; 0 or left out: not to be told"),
+  LB_NUMBERS (Comparison, published_iterations, "published-iterations", "[]", 0, 1e12, NULL,
+              "Iterations that the published accuracy took; the table marks inputs that were made with fewer"),
   LB_RESULT (Comparison, file, "file", "*.json", "The file to write"),
   LB_PROPERTIES_END,
 };
@@ -111,15 +118,45 @@ gain (GPtrArray *rows, const Row *row, guint baseline)
   return base && base != row ? mean (row) - mean (base) : NAN;
 }
 
+/* What is given for input @link; 0 when nothing is. */
+static double
+given (const GArray *numbers, guint link)
+{
+  return link < numbers->len ? g_array_index (numbers, double, link) : 0;
+}
+
+/* Whether the set of input @link was made with fewer iterations than the published one. */
+static gboolean
+is_shorter (const Comparison *self, guint link)
+{
+  return given (self->iterations, link) > 0
+         && given (self->iterations, link) < given (self->published_iterations, link);
+}
+
 /* ---- The table ---- */
 
-enum { SET, ARCHITECTURE, ACCURACY, GAIN, MODELS, IMAGES, STORED, FLOPS, N_COLUMNS };
+enum { SET, ARCHITECTURE, ACCURACY, PUBLISHED, GAIN, MODELS, IMAGES, STORED, FLOPS, N_COLUMNS };
 
 static const char *const headings[N_COLUMNS]
-    = { "set", "architecture", "accuracy", "gain", "models", "images", "stored", "training" };
+    = { "set", "architecture", "accuracy", "published", "gain", "models", "images", "stored", "training" };
+
+/* "70.50 (-0.32)", and what was run shorter; free with g_free(). */
+static char *
+published_cell (const Comparison *self, const Row *row)
+{
+  double published = given (self->published, row->link);
+  g_autofree char *shorter = NULL, *number = NULL;
+
+  if (is_shorter (self, row->link))
+    shorter = g_strdup_printf (" after %.15g of %.15g iterations", given (self->iterations, row->link),
+                               given (self->published_iterations, row->link));
+  if (published > 0)
+    number = g_strdup_printf ("%.2f (%+.2f)", published, 100 * mean (row) - published);
+  return g_strconcat (number ? number : "-", shorter, NULL);
+}
 
 static void
-fill_line (char **cells, const char *name, const Row *row, double over)
+fill_line (const Comparison *self, char **cells, const char *name, const Row *row, double over)
 {
   double std = deviation (row);
 
@@ -127,6 +164,7 @@ fill_line (char **cells, const char *name, const Row *row, double over)
   cells[ARCHITECTURE] = g_strdup (row->architecture);
   cells[ACCURACY] = isnan (std) ? g_strdup_printf ("%.2f %%", 100 * mean (row))
                                 : g_strdup_printf ("%.2f ± %.2f %%", 100 * mean (row), 100 * std);
+  cells[PUBLISHED] = published_cell (self, row);
   cells[GAIN] = isnan (over) ? g_strdup ("-") : g_strdup_printf ("%+.2f", 100 * over);
   cells[MODELS] = g_strdup_printf ("%u", row->accuracies->len);
   cells[IMAGES] = lb_format_count ((guint64)MAX (row->images, 0));
@@ -134,13 +172,15 @@ fill_line (char **cells, const char *name, const Row *row, double over)
   cells[FLOPS] = lb_format_flops (row->flops / row->accuracies->len);
 }
 
-/* Appends one line; text columns stand to the left, numbers to the right. */
+/* Appends one line; text columns stand to the left, numbers to the right. Columns of no width are left out. */
 static void
 append_line (GString *text, char *const *cells, const glong *widths)
 {
   for (guint c = 0; c < N_COLUMNS; c++) {
+    if (widths[c] == 0)
+      continue;
     glong fill = widths[c] - g_utf8_strlen (cells[c], -1);
-    gboolean left = c == SET || c == ARCHITECTURE;
+    gboolean left = c == SET || c == ARCHITECTURE || c == PUBLISHED;
 
     g_string_append_printf (text, "  %*s%s%*s", left ? 0 : (int)fill, "", cells[c], left ? (int)fill : 0, "");
   }
@@ -161,10 +201,12 @@ make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint b
   for (guint i = 0; i < rows->len; i++) {
     const Row *row = g_ptr_array_index (rows, i);
 
-    fill_line (cells + i * N_COLUMNS, names[row->link], row, gain (rows, row, baseline));
+    fill_line (self, cells + i * N_COLUMNS, names[row->link], row, gain (rows, row, baseline));
     for (guint c = 0; c < N_COLUMNS; c++)
       widths[c] = MAX (widths[c], g_utf8_strlen (cells[i * N_COLUMNS + c], -1));
   }
+  if (self->published->len == 0 && self->published_iterations->len == 0)
+    widths[PUBLISHED] = 0;
   g_string_append_printf (text, "%s\n", self->title);
   append_line (text, (char *const *)headings, widths);
   for (guint i = 0; i < rows->len; i++)
@@ -174,6 +216,8 @@ make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint b
       "Accuracy on the whole test set, mean ± standard deviation over models; gain in points over '%s'; "
       "stored: images and all labels; training: floating-point operations of one model.",
       names[baseline]);
+  if (widths[PUBLISHED])
+    g_string_append (text, " Published: accuracy as published, and how far this is from it in points.");
   for (guint i = 0; i < rows->len * N_COLUMNS; i++)
     g_free (cells[i]);
   return g_string_free (text, FALSE);
@@ -206,14 +250,19 @@ add_text (JsonBuilder *builder, const char *name, const char *value)
 }
 
 static void
-add_row (JsonBuilder *builder, const Row *row, const char *name, double over)
+add_row (const Comparison *self, JsonBuilder *builder, const Row *row, const char *name, double over)
 {
+  double published = given (self->published, row->link);
+
   json_builder_begin_object (builder);
   add_text (builder, "set", name);
   add_text (builder, "architecture", row->architecture);
   add_number (builder, "accuracy", mean (row));
   add_number (builder, "std", deviation (row));
   add_number (builder, "gain", over);
+  add_number (builder, "published", published > 0 ? published / 100 : NAN);
+  json_builder_set_member_name (builder, "shorter_than_published");
+  json_builder_add_boolean_value (builder, is_shorter (self, row->link));
   add_integer (builder, "images", row->images);
   add_integer (builder, "bytes", row->bytes);
   add_number (builder, "training_flops", row->flops / row->accuracies->len);
@@ -239,7 +288,7 @@ make_json (const Comparison *self, GPtrArray *rows, char *const *names, guint ba
   json_builder_begin_array (builder);
   for (guint i = 0; i < rows->len; i++) {
     const Row *row = g_ptr_array_index (rows, i);
-    add_row (builder, row, names[row->link], gain (rows, row, baseline));
+    add_row (self, builder, row, names[row->link], gain (rows, row, baseline));
   }
   json_builder_end_array (builder);
   json_builder_end_object (builder);
@@ -339,7 +388,8 @@ static const LbStageType comparison_type = {
   = "Takes the metrics of any number of evaluators. A row for each input and architecture: accuracy (mean and sample "
     "standard deviation over models), gain over the same architecture of the baseline, images and bytes of the set "
     "the models were trained on (images, hard and dense labels, windows), and floating-point operations of training "
-    "one model.",
+    "one model. With published, the table has a column of published accuracies and the distance from them; inputs made "
+    "with fewer iterations than the published ones are marked as such.",
   .inputs = inputs,
   .properties = properties,
   .instance_size = sizeof (Comparison),

@@ -25,7 +25,8 @@ static const LbProperty properties[] = {
   LB_STRINGS (Trainer, architectures, "architecture", "convnet-d3", "Architectures to train, one or a list"),
   LB_INTEGER (Trainer, repeats, "repeats", "1", 1, 10000, "models",
               "Models of each architecture, each from a fresh start"),
-  LB_INTEGER (Trainer, epochs, "epochs", "300", 1, 1000000, "epochs", "Passes over the set"),
+  LB_INTEGER (Trainer, epochs, "epochs", "0", 0, 1000000, "epochs",
+              "Passes over the set; 0: as published, 300, and 1000 with augmentation"),
   LB_INTEGER (Trainer, batch, "batch", "256", 1, 65536, "images", "Images of one step; a smaller set is one batch"),
   LB_NUMBER (Trainer, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate"),
   LB_CHOICE (Trainer, optimizer, "optimizer", "sgd", optimizers,
@@ -85,15 +86,25 @@ set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
                                   error));
 }
 
-/* Bytes of the set as it is carried: what it takes to store it. */
+/* A number that the set may bring, such as stored_bytes, and otherwise @fallback. */
 static gint64
-set_bytes (const LbLearningSet *set)
+told (LbPacket *samples, const char *field, gint64 fallback)
 {
-  gsize bytes = lb_tensor_bytes (set->images) + lb_tensor_bytes (set->labels);
+  LbTensor *tensor = lb_packet_get (samples, field);
+
+  return tensor ? lb_tensor_i64 (tensor)[0] : fallback;
+}
+
+/* Bytes that storing the set takes: as it says, or as it is carried, and its dense labels. */
+static gint64
+set_bytes (LbPacket *samples, const LbLearningSet *set)
+{
+  gint64 carried = (gint64)(lb_tensor_bytes (set->images) + lb_tensor_bytes (set->labels));
+  gint64 bytes = told (samples, "stored_bytes", carried);
 
   if (set->dense_labels)
-    bytes += lb_tensor_bytes (set->windows) + lb_tensor_bytes (set->dense_labels);
-  return (gint64)bytes;
+    bytes += (gint64)(lb_tensor_bytes (set->windows) + lb_tensor_bytes (set->dense_labels));
+  return bytes;
 }
 
 static guint
@@ -104,6 +115,12 @@ index_of (const char *choice, const char *const *choices)
   while (!g_str_equal (choice, choices[i]))
     i++;
   return i;
+}
+
+static gint64
+n_epochs (const Trainer *self)
+{
+  return self->epochs ? self->epochs : g_str_equal (self->augmentation, "none") ? 300 : 1000;
 }
 
 /* Settings for a set whose images have @available views each, 0 without dense labels. Properties are checked. */
@@ -118,7 +135,7 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
                                    .beta2 = g_array_index (self->betas, double, 1),
                                    .epsilon = self->epsilon,
                                    .schedule = { .kind = (LbScheduleKind)index_of (self->schedule, schedules),
-                                                 .epochs = self->epochs,
+                                                 .epochs = n_epochs (self),
                                                  .warmup = self->warmup_epochs,
                                                  .decay = self->decay },
                                    .average_decay = self->ema,
@@ -210,7 +227,7 @@ train_student (Course *course, const Trainer *self, const LbNetwork *network, Lb
   lb_learner_start (learner, parameters, self->learning_rate);
   if (course->resumed && !resume_student (course, learner, set, error))
     return NULL;
-  while (lb_learner_epochs (learner) < (guint64)self->epochs) {
+  while (lb_learner_epochs (learner) < (guint64)n_epochs (self)) {
     if (!lb_learner_in_epoch (learner))
       lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
     while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
@@ -244,8 +261,8 @@ model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *
   lb_packet_set_text (packet, "architecture", lb_network_architecture (network));
   lb_packet_share (packet, samples, "mean", "std", "whitening_mean", NULL);
   take_i64 (packet, "index", index);
-  take_i64 (packet, "set_images", lb_tensor_dim (set->images, 0));
-  take_i64 (packet, "set_bytes", set_bytes (set));
+  take_i64 (packet, "set_images", told (samples, "stored_images", lb_tensor_dim (set->images, 0)));
+  take_i64 (packet, "set_bytes", set_bytes (samples, set));
   lb_tensor_f64 (cost)[0] = flops;
   lb_packet_take (packet, "training_flops", cost);
   return packet;
@@ -266,7 +283,7 @@ train_architecture (Course *course, const Trainer *self, guint number, LbPacket 
 
   if (!network || !(learner = lb_learner_new (network, lb_tensor_dim (images, 0), settings, error)))
     return FALSE;
-  course->total = (gint64)g_strv_length (self->architectures) * self->repeats * self->epochs
+  course->total = (gint64)g_strv_length (self->architectures) * self->repeats * n_epochs (self)
                   * (gint64)lb_learner_epoch_steps (learner);
   for (; course->index < (number + 1) * self->repeats; course->index++) {
     if (!course->resumed)
@@ -321,10 +338,10 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
     if (g_array_index (self->betas, double, i) >= 1)
       return lb_configure_property_error (configure, "betas", error,
                                           "a beta of 1 never moves; expected numbers below 1");
-  if (self->warmup_epochs >= self->epochs && self->warmup_epochs > 0)
+  if (self->warmup_epochs >= n_epochs (self) && self->warmup_epochs > 0)
     return lb_configure_property_error (configure, "warmup-epochs", error,
                                         "%d of %d epochs; expected fewer than there are 'epochs'",
-                                        (int)self->warmup_epochs, (int)self->epochs);
+                                        (int)self->warmup_epochs, (int)n_epochs (self));
   return TRUE;
 }
 
@@ -361,7 +378,7 @@ add_cost (Cost *cost, LbConfigure *configure, const Trainer *self, const char *a
     return TRUE;
   if (!(learner = lb_learner_new (network, cost->n, &cost->settings, error)))
     return FALSE;
-  cost->flops += (double)(self->repeats * self->epochs) * lb_learner_epoch_flops (learner);
+  cost->flops += (double)(self->repeats * n_epochs (self)) * lb_learner_epoch_flops (learner);
   cost->bytes = MAX (cost->bytes, (double)lb_learner_peak_bytes (learner, cost->threads));
   return TRUE;
 }
@@ -409,8 +426,8 @@ static const LbStageType trainer_type = {
   = "Trains `repeats` networks of each architecture and sends each as a model packet as soon as it is done. As set, "
     "this "
     "is the protocol of dataset condensation (arXiv 2006.05929): SGD, whose learning rate falls once, past half of the "
-    "epochs, where the momentum starts again from zero; the last epoch counts. Its papers train 300 epochs, and 1000 "
-    "with augmentation: set epochs to 1000 together with augmentation to compare with them.\n\n"
+    "epochs, where the momentum starts again from zero; the last epoch counts. Epochs of 0 are "
+    "its papers' 300, or 1000 with augmentation.\n\n"
     "A cosine schedule and warm-up change the rate at every step. With ema the model is an exponential moving average "
     "of the weights, d * average + (1 - d) * weights after each step t from 0, d = min (ema, (1 + t) / (10 + t)).\n\n"
     "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "

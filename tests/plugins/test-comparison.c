@@ -110,12 +110,37 @@ test_refuses_an_unknown_baseline (void)
                    "property 'baseline' is 'randon'; expected one of random, distilled; did you mean 'random'?");
 }
 
+/* What is published stands beside what was measured, and what was run shorter says so. */
+static void
+test_published (void)
+{
+  g_autoptr (Harness) h = comparison ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autofree char *path = g_build_filename (h->directory, "stage.json", NULL);
+  JsonArray *rows;
+
+  harness_set (h, "published", "0,70.6");
+  harness_set (h, "iterations", "1000,20");
+  harness_set (h, "published-iterations", "1000,1000");
+  harness_run_well (h);
+  g_assert_nonnull (strstr (h->report->str, "70.50 ± 0.71 %  70.60 (-0.10) after 20 of 1000 iterations"));
+  g_assert_nonnull (strstr (h->report->str, "55.00 ± 7.07 %  -  "));
+  g_assert_true (json_parser_load_from_file (parser, path, NULL));
+  rows = json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)), "rows");
+  g_assert_true (json_object_get_null_member (json_array_get_object_element (rows, 0), "published"));
+  g_assert_false (json_object_get_boolean_member (json_array_get_object_element (rows, 0), "shorter_than_published"));
+  g_assert_cmpfloat (
+      fabs (json_object_get_double_member (json_array_get_object_element (rows, 2), "published") - 0.706), <, 1e-12);
+  g_assert_true (json_object_get_boolean_member (json_array_get_object_element (rows, 2), "shorter_than_published"));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/comparison/table", test_table);
   g_test_add_func ("/comparison/json", test_json);
+  g_test_add_func ("/comparison/published", test_published);
   g_test_add_func ("/comparison/names-can-be-given", test_names_can_be_given);
   g_test_add_func ("/comparison/refuses-an-unknown-baseline", test_refuses_an_unknown_baseline);
   return g_test_run ();

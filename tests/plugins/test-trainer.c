@@ -266,8 +266,8 @@ test_refuses_settings_that_cannot_be (void)
     { "betas", "[0.9, 1]", "property 'betas': a beta of 1 never moves; expected numbers below 1" },
     { "warmup-epochs", "3", "property 'warmup-epochs': 3 of 3 epochs; expected fewer than there are 'epochs'" },
     { "augmentation", "flop",
-      "property 'augmentation': augmentation 'flop' has 'flop'; expected none, crop-flip, or some of color, crop, "
-      "cutout, flip, scale and rotate joined by '_', each once (did you mean 'flip'?)" },
+      "property 'augmentation': augmentation 'flop' has 'flop'; expected none, or some of color, crop, cutout, flip, "
+      "scale and rotate, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean 'flip'?)" },
   };
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
 
