@@ -63,15 +63,29 @@ absolute_distance (LbNode *a, LbNode *b)
   return lb_sum (lb_add (lb_relu (difference), lb_relu (lb_neg (difference))));
 }
 
-/* The sum over tensors of <a, b>. */
+/* The square root of the sum over tensors of |a|^2. */
 static LbNode *
-inner_product (LbNode *const *a, LbNode *const *b, guint n)
+norm_of_all (LbNode *const *a, guint n)
 {
-  LbNode *sum = lb_sum (lb_mul (a[0], b[0]));
+  LbNode *sum = lb_sum (lb_mul (a[0], a[0]));
 
   for (guint i = 1; i < n; i++)
-    sum = lb_add (sum, lb_sum (lb_mul (a[i], b[i])));
-  return sum;
+    sum = lb_add (sum, lb_sum (lb_mul (a[i], a[i])));
+  return root (sum);
+}
+
+/* With P = |a| |b| and u = a / |a| - b / |b|, <a, b> is P (1 - |u|^2 / 2), and so the distance (P |u|^2 / 2 + 1e-6) /
+ * (P + 1e-6): one minus a cosine near 1 would lose its digits in single precision. */
+static LbNode *
+cosine_distance (LbNode *const *a, LbNode *const *b, guint n)
+{
+  LbNode *norm_a = norm_of_all (a, n), *norm_b = norm_of_all (b, n), *product = lb_mul (norm_a, norm_b), *u = NULL;
+
+  for (guint i = 0; i < n; i++) {
+    LbNode *part = squared_distance (lb_div (a[i], norm_a), lb_div (b[i], norm_b));
+    u = u ? lb_add (u, part) : part;
+  }
+  return lb_div (lb_affine (lb_mul (product, u), 0.5, 1e-6), lb_affine (product, 1, 1e-6));
 }
 
 LbNode *
@@ -80,8 +94,7 @@ distance_build (Distance distance, LbNode *const *real, LbNode *const *synthetic
   LbNode *sum = NULL;
 
   if (distance == DISTANCE_COS)
-    return one_minus_cosine (inner_product (real, synthetic, n), inner_product (real, real, n),
-                             inner_product (synthetic, synthetic, n));
+    return cosine_distance (real, synthetic, n);
   for (guint i = 0; i < n; i++) {
     LbNode *part = distance == DISTANCE_MSE  ? squared_distance (real[i], synthetic[i])
                    : distance == DISTANCE_L1 ? absolute_distance (real[i], synthetic[i])

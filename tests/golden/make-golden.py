@@ -3,7 +3,7 @@
 
     /usr/bin/python3 tests/golden/make-golden.py        (Debian: python3-torch, python3-numpy)
 
-writes convnet.npz, matching.npz, networks.npz, operations.npz and training.npz beside this file, all in double
+writes convnet.npz, matching.npz, networks.npz, operations.npz, methods.npz and training.npz beside this file, all in double
 precision. The tests need the files only, not PyTorch.
 
 Inputs are not stored. Both sides make them from one formula, in unsigned 32-bit arithmetic that wraps around. Element i
@@ -31,11 +31,13 @@ ConvNet-D3 of width 128 for 28 x 28 grey images and 10 classes has 14 parameter 
     12, 13                     linear weight, linear bias          0, 1/32; 0, 1/8
 """
 import os
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+import torch_methods
 import torch_networks
 
 CLASSES = 10
@@ -96,12 +98,16 @@ def parameters():
             for k, shape in enumerate(SHAPES)]
 
 
-def convnet(p, x, activation):
+def features(p, x, activation):
     for block in range(3):
         weight, bias, scale, offset = p[4 * block:4 * block + 4]
         x = F.conv2d(x, weight, bias, padding=3 if block == 0 else 1)
         x = F.avg_pool2d(activation(F.instance_norm(x, weight=scale, bias=offset, eps=1e-5)), 2)
-    return F.linear(x.reshape(x.shape[0], -1), p[12], p[13])
+    return x.reshape(x.shape[0], -1)
+
+
+def convnet(p, x, activation):
+    return F.linear(features(p, x, activation), p[12], p[13])
 
 
 def images(stream, count):
@@ -287,6 +293,7 @@ def main():
     for name, values in ('convnet.npz', network_values), ('matching.npz', matching_values):
         write(name, {activation.__name__ + '_' + key: value
                      for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
+    write('methods.npz', torch_methods.values(sys.modules[__name__]))
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
     write('training.npz', {**adam_values(), **augmentation_values(), **whitening_values()})

@@ -1,0 +1,61 @@
+"""Golden values of the distillers: distance and gradient of the synthetic images, computed by PyTorch (make-golden.py).
+
+One match of class 3: 8 real images, and 2 synthetic ones or 4 small ones of a formation, through ConvNet-D3 with sigmoid in
+place of ReLU, whose kinks would turn rounding into differences.
+"""
+import torch
+import torch.nn.functional as F
+
+
+def ours(real, synthetic):
+    """Sum over layers and rows of 1 - cosine; arXiv 2006.05929."""
+    total = 0
+    for r, s in zip(real, synthetic):
+        if r.dim() in (2, 4):
+            r, s = r.flatten(1), s.flatten(1)
+            total = total + (1 - (r * s).sum(1) / (r.norm(dim=1) * s.norm(dim=1) + 1e-6)).sum()
+    return total
+
+
+def flat(gradients):
+    return torch.cat([g.reshape(-1) for g in gradients])
+
+
+def mse(real, synthetic):
+    return (flat(real) - flat(synthetic)).square().sum()
+
+
+def cos(real, synthetic):
+    r, s = flat(real), flat(synthetic)
+    return 1 - (r * s).sum() / (r.norm() * s.norm() + 1e-6)
+
+
+def l1(real, synthetic):
+    return sum((r - s).abs().sum() for r, s in zip(real, synthetic) if r.dim() == 4)
+
+
+def values(base):
+    """@base: the module that makes numbers and networks."""
+    p = base.parameters()
+    real = base.images(base.REAL, 8)
+    keep = lambda x: x  # noqa: E731
+    enlarge = lambda x: F.interpolate(x, size=(28, 28), mode='bilinear', align_corners=False)  # noqa: E731
+    scale = lambda x: base.affine(x, [[1.125, 0, 0], [0, 0.875, 0]])  # noqa: E731
+    whole, small = (2, 28, 28, 1), (4, 14, 14, 1)
+    cases = {'ours': (ours, whole, keep, keep), 'mse': (mse, whole, keep, keep), 'cos': (cos, whole, keep, keep),
+             'l1': (l1, whole, keep, keep), 'formation': (ours, small, enlarge, keep), 'dsa': (ours, whole, keep, scale)}
+    result = {}
+    for name, (distance, shape, form, augment) in cases.items():
+        x = base.channels_first(base.numbers(base.SYNTHETIC, shape, 0, 2)).requires_grad_(True)
+        sides = [torch.autograd.grad(F.cross_entropy(base.convnet(p, y, torch.sigmoid), torch.full((len(y),), 3)), p,
+                                     create_graph=True, allow_unused=True) for y in (augment(real), augment(form(x)))]
+        loss = distance([g.detach() for g in sides[0]], sides[1])
+        gradient, = torch.autograd.grad(loss, x)
+        result.update({name + '_distance': loss, name + '_gradient': base.channels_last(gradient)})
+
+    x = base.images(base.SYNTHETIC, 2).requires_grad_(True)
+    features = [base.features(p, scale(y), torch.sigmoid).mean(0) for y in (real, x)]
+    loss = (features[0].detach() - features[1]).square().sum()
+    gradient, = torch.autograd.grad(loss, x)
+    result.update({'dm_distance': loss, 'dm_gradient': base.channels_last(gradient)})
+    return result
