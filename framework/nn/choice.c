@@ -204,3 +204,13 @@ lb_architecture_choice_clear (LbArchitectureChoice *choice)
   g_clear_pointer (&choice->name, g_free);
   g_clear_pointer (&choice->values, g_free);
 }
+
+gboolean
+lb_architecture_check (const char *architecture, GError **error)
+{
+  LbArchitectureChoice choice;
+  gboolean good = lb_architecture_choose (architecture, &choice, error);
+
+  lb_architecture_choice_clear (&choice);
+  return good;
+}

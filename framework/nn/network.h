@@ -21,6 +21,9 @@ typedef struct _LbNetwork LbNetwork;
 LbNetwork *lb_network_new (const char *architecture, LbImageSize input, gint64 classes, GError **error);
 void lb_network_free (LbNetwork *network);
 
+/* Whether @architecture is a known name with known options, where the images are not known yet: as lb_network_new(). */
+gboolean lb_architecture_check (const char *architecture, GError **error);
+
 /* In one form, whatever was asked for: options that differ from their defaults, in the order of the table. */
 const char *lb_network_architecture (const LbNetwork *network);
 LbImageSize lb_network_input (const LbNetwork *network);

@@ -134,6 +134,8 @@ gradient_matching_configure (LbConfigure *configure, gpointer data, GError **err
 
   if (!check_properties (configure, self, size, error) || !set_outputs (configure, self, d.classes, error))
     return FALSE;
+  if (!lb_architecture_check (self->architecture, &reason))
+    return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
   if (size.channels < 1 || size.height < 1 || size.width < 1 || d.classes < 1)
     return TRUE;
   d.network = lb_network_new (self->architecture, size, d.classes, &reason);

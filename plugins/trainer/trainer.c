@@ -329,6 +329,9 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
 
   if (!self->architectures[0])
     return lb_configure_property_error (configure, "architecture", error, "the list is empty; expected at least one");
+  for (guint i = 0; self->architectures[i]; i++)
+    if (!lb_architecture_check (self->architectures[i], &reason))
+      return lb_configure_property_error (configure, "architecture", error, "%s", reason->message);
   if (!lb_augmentation_parse (self->augmentation, &augmentation, &reason))
     return lb_configure_property_error (configure, "augmentation", error, "%s", reason->message);
   if (self->betas->len != 2)

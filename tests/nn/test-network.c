@@ -286,6 +286,20 @@ test_unknown_options_are_refused (void)
                   "ConvNet of little depth");
 }
 
+/* Without a size, a name can be wrong or right all the same. */
+static void
+test_names_are_checked_without_images (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lb_architecture_check ("vit:patch=7", &error));
+  g_assert_no_error (error);
+  g_assert_false (lb_architecture_check ("vit:patch=seven", &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_PIPELINE);
+  g_assert_cmpstr (error->message, ==,
+                   "architecture 'vit:patch=seven': option 'patch' is 'seven'; expected a whole number from 0 to 1024");
+}
+
 /* A mistake inside a layer names the place that called the layer, not the layer's own file. */
 static LbNode *
 build_mistaken (LbBuilder *builder, LbNode *images)
@@ -471,6 +485,7 @@ main (int argc, char **argv)
   g_test_add_func ("/network/names-have-one-form", test_names_have_one_form);
   g_test_add_func ("/network/width-and-norm-change-the-parameters", test_width_and_norm_change_the_parameters);
   g_test_add_func ("/network/unknown-options-are-refused", test_unknown_options_are_refused);
+  g_test_add_func ("/network/names-are-checked-without-images", test_names_are_checked_without_images);
   g_test_add_func ("/network/mistakes-name-the-place-in-the-architecture",
                    test_mistakes_name_the_place_in_the_architecture);
   g_test_add_func ("/network/tables-of-plugins-are-checked", test_tables_of_plugins_are_checked);
