@@ -9,11 +9,14 @@
  * What is drawn goes into small inputs of the program, so one program serves every draw; an op that is not drawn leaves
  * the images as they are, to the bit. A strategy of DSA names groups of ops; each draw uses one of them, on all images:
  *
- *   color    x + (u - 1/2); then (x - mean over channels) 2u + that mean (nothing on grey); then (x - mean of the
- * image) (u + 1/2) + that mean crop     shift by whole pixels, at most int (size / 8 + 1/2) each way, filled with zero
- *   cutout   a square (of int (size / 2 + 1/2) pixels each way) set to zero, its centre anywhere in the image, clipped
- * by it flip     horizontal, with probability 1/2 scale    by s_x and s_y in [1/1.2, 1.2] about the centre, bilinear,
- * filled with zero rotate   by at most 15 degrees each way about the centre, bilinear, filled with zero
+ * - color: x + (u - 1/2); then (x - mean over channels) 2u + that mean (nothing on grey); then (x - mean of the image)
+ *   (u + 1/2) + that mean
+ * - crop: shift by whole pixels, at most int (size / 8 + 1/2) each way, filled with zero
+ * - cutout: a square (of int (size / 2 + 1/2) pixels each way) set to zero, its centre anywhere in the image, clipped by
+ *   it
+ * - flip: horizontal, with probability 1/2
+ * - scale: by s_x and s_y in [1/1.2, 1.2] about the centre, bilinear, filled with zero
+ * - rotate: by at most 15 degrees each way about the centre, bilinear, filled with zero
  *
  * with u uniform in [0, 1). Groups joined by "-" are all used on every draw: "crop-flip" is crop and flip together, and
  * "color-flip-crop_scale_rotate" is color, flip and one of the other three, which is how IDC (Kim et al., arXiv

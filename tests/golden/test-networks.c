@@ -6,9 +6,8 @@
  * has no small steps, is not compared.
  */
 #include <math.h>
-#include <string.h>
 
-#include "golden/numbers.h"
+#include "golden/networks.h"
 
 #define CLASSES      3
 #define BATCH        2
@@ -16,7 +15,7 @@
 #define SUMMARY      (2 + KEPT)
 #define GOLDEN_LIMIT (1 << 20)
 
-enum { TENSORS = 200, DIRECTIONS = 400, PROJECTION = 800, STATISTICS = 900 };
+enum { NETWORK_DIRECTIONS = 400, PROJECTION = 800 };
 
 typedef struct {
   const char *architecture;
@@ -98,31 +97,6 @@ assert_summary (const char *what, const LbTensor *found, const double *golden, d
 
 /* ---- Inputs ---- */
 
-static double
-weight_scale (LbShape shape)
-{
-  double fan_in = 1, scale = 1;
-  for (guint i = 1; i < shape.rank; i++)
-    fan_in *= shape.dim[i];
-  while (scale * scale * fan_in > 12)
-    scale /= 2;
-  return scale;
-}
-
-static LbTensor *
-network_tensor (const LbNetwork *network, LbDType dtype, guint k)
-{
-  const char *name = strrchr (lb_network_tensor_name (network, k), '.') + 1;
-  LbShape shape = lb_network_tensor_shape (network, k);
-  guint n_trained = lb_network_n_trained_tensors (network);
-  gboolean is_one = g_str_equal (name, "scale") || g_str_equal (name, "variance");
-  gboolean is_embedding = g_str_equal (name, "position") || g_str_equal (name, "class");
-  guint stream = k < n_trained ? TENSORS + k : STATISTICS + k - n_trained;
-  if (g_str_equal (name, "weight"))
-    return numbers (dtype, stream, shape, 0, weight_scale (shape));
-  return numbers (dtype, stream, shape, is_one ? 1 : 0, is_one ? 0.25 : is_embedding ? 1 : 0.125);
-}
-
 /* sum_k <gradient k, direction k> */
 static LbNode *
 direction_product (LbGraph *graph, LbNode *const *gradients, LbNode **directions, guint n)
@@ -202,7 +176,7 @@ subject_init (Subject *s, const Job *job)
     bind_new (s, s->parameters[k], network_tensor (s->network, job->dtype, k));
   for (guint k = 0; k < s->n_trained; k++) {
     LbShape shape = lb_network_tensor_shape (s->network, k);
-    bind_new (s, s->directions[k], numbers (job->dtype, DIRECTIONS + k, shape, 0, weight_scale (shape)));
+    bind_new (s, s->directions[k], numbers (job->dtype, NETWORK_DIRECTIONS + k, shape, 0, network_weight_scale (shape)));
   }
   bind_new (s, s->images, numbers (job->dtype, IMAGES, lb_node_shape (s->images), 0, 2));
   LbTensor *targets = lb_tensor_new (job->dtype, LB_SHAPE (BATCH, CLASSES));

@@ -1,26 +1,32 @@
-/* Limbeck's side of compare.py: one workload, measured when asked.
+/* Limbeck's side of tests/bench/compare: one workload, measured when asked.
  *
- *   bench-matching WORKLOAD THREADS          WORKLOAD: train (forward and backward of 256 images) or match-IPC
+ *   bench-networks WORKLOAD THREADS
+ *
+ *   train        forward and backward of ConvNet-D3, 256 images, gradients of all parameters
+ *   match-IPC    the matching step of one class: ConvNet-D3, 256 real images and IPC synthetic ones
+ *   epoch        ConvNet-D3 trained on 60,000 images in batches of 256 by SGD with momentum
+ *   another      the name of an architecture: forward and backward of 64 images
  *
  * Each line on standard input holds a number of repetitions; each answer is a line of the milliseconds they took. At
  * the end of input the program prints the workload's value (so that both sides are seen to compute the same) and its
- * peak memory in bytes. Inputs are those of tests/golden.
+ * peak memory in bytes. Images are grey, 28 x 28; inputs are those of tests/golden.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "golden/numbers.h"
+#include "golden/networks.h"
 
-#define CLASSES   10
-#define BATCH     256
-#define N_TENSORS 14
+#define CLASSES     10
+#define BATCH       256 /* of training and of real images */
+#define SMALL_BATCH 64  /* of other architectures */
+#define EPOCH       60000
 
 /* The loss of a batch and its gradients: of all parameters to train, of the weights (tensors of two dimensions and
  * more) to match, as the distance skips the others. */
 typedef struct {
   LbGraph *graph;
-  LbNode *parameters[N_TENSORS], *images, *targets, *loss, *gradients[N_TENSORS];
+  LbNode **parameters, *images, *targets, *loss, **gradients;
   guint n_gradients;
 } Batch;
 
@@ -31,18 +37,24 @@ typedef struct {
   Batch real, synthetic;
   LbProgram *first, *second; /* on the real batch; on the synthetic one when matching */
   LbNode *value;
+  LbLearner *learner; /* of an epoch, with ... */
+  LbLearningSet set;
+  double loss; /* ... the mean of its last one */
 } Workload;
 
 static void
 batch_build (Workload *w, Batch *batch, gint64 count)
 {
-  LbNode *wanted[N_TENSORS];
+  guint n = lb_network_n_trained_tensors (w->network);
+  g_autofree LbNode **wanted = g_new (LbNode *, n);
   batch->graph = lb_graph_new (LB_F32);
   batch->images = lb_batch_input (batch->graph, "images", LB_SHAPE (count, 28, 28, 1));
   batch->targets = lb_batch_input (batch->graph, "targets", LB_SHAPE (count, CLASSES));
+  batch->parameters = g_new (LbNode *, lb_network_n_tensors (w->network));
+  batch->gradients = g_new (LbNode *, n);
   lb_network_inputs (w->network, batch->graph, "", batch->parameters);
   batch->loss = lb_cross_entropy (lb_network_apply (w->network, batch->parameters, batch->images), batch->targets);
-  for (guint k = 0; k < N_TENSORS; k++)
+  for (guint k = 0; k < n; k++)
     if (!w->matching || lb_network_tensor_shape (w->network, k).rank > 1)
       wanted[batch->n_gradients++] = batch->parameters[k];
   lb_gradients (batch->loss, wanted, batch->n_gradients, batch->gradients);
@@ -59,6 +71,14 @@ batch_bind (Workload *w, Batch *batch, LbProgram *program, guint stream)
   lb_program_bind (program, batch->images, images);
   lb_program_bind (program, batch->targets, targets);
   lb_network_bind (w->network, program, batch->parameters, w->parameters);
+}
+
+static void
+batch_clear (Batch *batch)
+{
+  g_clear_pointer (&batch->graph, lb_graph_unref);
+  g_clear_pointer (&batch->parameters, g_free);
+  g_clear_pointer (&batch->gradients, g_free);
 }
 
 /* Distance "ours" of gradient matching between two gradients of one layer's weight. */
@@ -78,8 +98,8 @@ layer_distance (LbNode *a, LbNode *b)
 static gboolean
 build_first (Workload *w, GError **error)
 {
-  LbNode *outputs[N_TENSORS + 1];
   guint n = w->real.n_gradients;
+  g_autofree LbNode **outputs = g_new (LbNode *, n + 1);
   memcpy (outputs, w->real.gradients, n * sizeof *outputs);
   if (!w->matching)
     outputs[n++] = w->value = w->real.loss;
@@ -94,8 +114,9 @@ build_first (Workload *w, GError **error)
 static gboolean
 build_second (Workload *w, GError **error)
 {
-  LbNode *given[N_TENSORS], *outputs[2];
+  LbNode *outputs[2];
   guint n = w->synthetic.n_gradients;
+  g_autofree LbNode **given = g_new (LbNode *, n);
   w->value = lb_constant (w->synthetic.graph, 0, LB_SCALAR);
   for (guint k = 0; k < n; k++) {
     given[k] = lb_input (w->synthetic.graph, "given", lb_node_shape (w->real.gradients[k]));
@@ -112,22 +133,35 @@ build_second (Workload *w, GError **error)
   return TRUE;
 }
 
-/* @ipc of 0: training. */
 static gboolean
-build (Workload *w, guint ipc, GError **error)
+build_epoch (Workload *w, GError **error)
 {
+  LbLearnerSettings settings = { .batch = BATCH, .momentum = 0.9 };
+  w->set.images = numbers (LB_F32, REAL, LB_SHAPE (EPOCH, 1, 28, 28), 0, 2);
+  w->set.labels = lb_tensor_new (LB_I32, LB_SHAPE (EPOCH));
+  w->set.mean = lb_tensor_new (LB_F32, LB_SHAPE (1));
+  w->set.std = numbers (LB_F32, 0, LB_SHAPE (1), 1, 0);
+  for (gint64 i = 0; i < EPOCH; i++)
+    lb_tensor_i32 (w->set.labels)[i] = (gint32)(i % CLASSES);
+  w->learner = lb_learner_new (w->network, EPOCH, &settings, error);
+  if (w->learner != NULL)
+    lb_learner_start (w->learner, w->parameters, 0.01);
+  return w->learner != NULL;
+}
+
+static gboolean
+build (Workload *w, const char *name, GError **error)
+{
+  guint ipc = g_str_has_prefix (name, "match-") ? atoi (name + strlen ("match-")) : 0;
+  gboolean epoch = g_str_equal (name, "epoch"), convnet = epoch || ipc > 0 || g_str_equal (name, "train");
   w->matching = ipc > 0;
-  w->network = lb_network_new ("convnet-d3", (LbImageSize){ 1, 28, 28 }, CLASSES, error);
+  w->network = lb_network_new (convnet ? "convnet-d3" : name, (LbImageSize){ 1, 28, 28 }, CLASSES, error);
   if (w->network == NULL)
     return FALSE;
-  w->parameters = lb_tensor_new (LB_F32, LB_SHAPE (lb_network_n_parameters (w->network)));
-  gint64 first = 0;
-  for (guint k = 0; k < N_TENSORS; k++) {
-    g_autoptr (LbTensor) tensor = convnet_parameter (LB_F32, k, lb_network_tensor_shape (w->network, k));
-    memcpy (lb_tensor_f32 (w->parameters) + first, lb_tensor_f32 (tensor), lb_tensor_bytes (tensor));
-    first += lb_tensor_size (tensor);
-  }
-  batch_build (w, &w->real, BATCH);
+  w->parameters = network_parameters (w->network);
+  if (epoch)
+    return build_epoch (w, error);
+  batch_build (w, &w->real, convnet ? BATCH : SMALL_BATCH);
   if (!build_first (w, error))
     return FALSE;
   if (!w->matching)
@@ -137,12 +171,28 @@ build (Workload *w, guint ipc, GError **error)
 }
 
 static void
+run_epoch (Workload *w, LbCompute *compute)
+{
+  double loss, sum = 0;
+  guint n = 0;
+  lb_learner_begin_epoch (w->learner, &w->set, lb_key_index (lb_key (1), lb_learner_epochs (w->learner)));
+  for (; lb_learner_step (w->learner, compute, &loss); n++)
+    sum += loss;
+  w->loss = sum / n;
+}
+
+static void
 workload_clear (Workload *w)
 {
   g_clear_pointer (&w->second, lb_program_free);
   g_clear_pointer (&w->first, lb_program_free);
-  g_clear_pointer (&w->synthetic.graph, lb_graph_unref);
-  g_clear_pointer (&w->real.graph, lb_graph_unref);
+  g_clear_pointer (&w->learner, lb_learner_free);
+  batch_clear (&w->real);
+  batch_clear (&w->synthetic);
+  g_clear_pointer (&w->set.images, lb_tensor_unref);
+  g_clear_pointer (&w->set.labels, lb_tensor_unref);
+  g_clear_pointer (&w->set.mean, lb_tensor_unref);
+  g_clear_pointer (&w->set.std, lb_tensor_unref);
   g_clear_pointer (&w->parameters, lb_tensor_unref);
   g_clear_pointer (&w->network, lb_network_free);
 }
@@ -154,7 +204,10 @@ measure (Workload *w, LbCompute *compute)
   while (fgets (line, sizeof line, stdin) != NULL) {
     for (gint64 n = g_ascii_strtoll (line, NULL, 10); n > 0; n--) {
       gint64 start = g_get_monotonic_time ();
-      lb_program_run (w->first, compute);
+      if (w->learner != NULL)
+        run_epoch (w, compute);
+      else
+        lb_program_run (w->first, compute);
       if (w->matching)
         lb_program_run (w->second, compute);
       printf ("%.3f ", (g_get_monotonic_time () - start) / 1e3);
@@ -167,15 +220,14 @@ measure (Workload *w, LbCompute *compute)
 int
 main (int argc, char **argv)
 {
-  if (argc != 3 || !(g_str_equal (argv[1], "train") || g_str_has_prefix (argv[1], "match-"))) {
-    fprintf (stderr, "usage: bench-matching train|match-IPC THREADS\n");
+  if (argc != 3) {
+    fprintf (stderr, "usage: bench-networks train|match-IPC|epoch|ARCHITECTURE THREADS\n");
     return 2;
   }
   g_autoptr (GError) error = NULL;
-  guint ipc = g_str_equal (argv[1], "train") ? 0 : atoi (argv[1] + strlen ("match-"));
   Workload w = { NULL };
-  if (!build (&w, ipc, &error)) {
-    fprintf (stderr, "bench-matching: %s\n", error->message);
+  if (!build (&w, argv[1], &error)) {
+    fprintf (stderr, "bench-networks: %s\n", error->message);
     return 1;
   }
   g_autoptr (LbPool) pool = lb_pool_new (atoi (argv[2]));
@@ -183,8 +235,8 @@ main (int argc, char **argv)
   measure (&w, compute);
   struct rusage usage;
   getrusage (RUSAGE_SELF, &usage);
-  printf ("%.9g %ld\n%s\n", lb_program_scalar (w.matching ? w.second : w.first, w.value), usage.ru_maxrss * 1024L,
-          lb_arithmetic_description ());
+  double value = w.learner != NULL ? w.loss : lb_program_scalar (w.matching ? w.second : w.first, w.value);
+  printf ("%.9g %ld\n%s\n", value, usage.ru_maxrss * 1024L, lb_arithmetic_description ());
   workload_clear (&w);
   return 0;
 }
