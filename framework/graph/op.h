@@ -60,6 +60,8 @@ typedef enum {
   LB_OP_WINOGRAD_CONV2D,
   LB_OP_WINOGRAD_BY_WEIGHT,
   LB_OP_WINOGRAD_FILTER_ADJOINT,
+  LB_OP_WINOGRAD_WHOLE,
+  LB_OP_WINOGRAD_WHOLE_BY_WEIGHT,
   LB_N_OPS
 } LbOpCode;
 
@@ -115,6 +117,10 @@ typedef struct {
    * uncut operands must be to fit. NULL: LB_SHARD_NO. */
   LbShard (*shard) (const LbNode *node, gint64 samples, gboolean *cut);
 
+  /* Of a node that runs whole: in how many pieces its result falls that can be computed at the same time, each on its
+   * own. NULL: 1. */
+  guint (*pieces) (const LbNode *node);
+
   double (*flops) (const LbNode *node);                  /* NULL: none */
   gsize (*scratch) (const LbNode *node, gint64 samples); /* elements of working memory; NULL: none */
   gboolean elementwise;                                  /* may overwrite an operand of the same shape */
@@ -128,22 +134,24 @@ typedef struct {
   X (DIV, div)                                                                                                         \
   X (AFFINE, affine)                                                                                                   \
   X (EXP, exp)                                                                                                         \
-  X (LOG, log) X (SQRT, sqrt) X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape)           \
-      X (SUM_TO, sum_to) X (BROADCAST, broadcast) X (PERMUTE, permute) X (SLICE, slice) X (PAD, pad)                   \
-          X (MATMUL, matmul) X (BATCH_MATMUL, batch_matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)    \
+  X (LOG, log)                                                                                                         \
+  X (SQRT, sqrt) X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to)     \
+      X (BROADCAST, broadcast) X (PERMUTE, permute) X (SLICE, slice) X (PAD, pad) X (MATMUL, matmul)                   \
+          X (BATCH_MATMUL, batch_matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)                       \
               X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool)                 \
-                  X (MAX_GATHER, max_gather) X (MAX_SCATTER, max_scatter) X (BILINEAR, bilinear)                       \
-                      X (BILINEAR_ADJOINT, bilinear_adjoint) X (INSTANCE_NORM, instance_norm)                          \
-                          X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                                           \
-                              X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)      \
-                                  X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)      \
-                                      X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient)                             \
-                                          X (NORM_RELU_POOL_BY_CHANNEL, norm_relu_pool_by_channel)                     \
-                                              X (LOG_SOFTMAX, log_softmax) X (SOFTMAX, softmax)                        \
-                                                  X (DROPOUT_MASK, dropout_mask) X (WINOGRAD_FILTER, winograd_filter)  \
-                                                      X (WINOGRAD_CONV2D, winograd_conv2d)                             \
-                                                          X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                   \
-                                                              X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)
+                  X (MAX_GATHER, max_gather) X (MAX_SCATTER, max_scatter) X (BILINEAR, bilinear) X (BILINEAR_ADJOINT,  \
+                                                                                                    bilinear_adjoint)  \
+                      X (INSTANCE_NORM, instance_norm) X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)              \
+                          X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)          \
+                              X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)          \
+                                  X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient) X (NORM_RELU_POOL_BY_CHANNEL,   \
+                                                                                          norm_relu_pool_by_channel)   \
+                                      X (LOG_SOFTMAX, log_softmax) X (SOFTMAX, softmax) X (DROPOUT_MASK, dropout_mask) \
+                                          X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)    \
+                                              X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                               \
+                                                  X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)                 \
+                                                      X (WINOGRAD_WHOLE, winograd_whole)                               \
+                                                          X (WINOGRAD_WHOLE_BY_WEIGHT, winograd_whole_by_weight)
 
 #define LB_DECLARE_ROW(code, symbol) extern const LbOp lb_op_##symbol;
 LB_OPS (LB_DECLARE_ROW)
@@ -173,8 +181,15 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 /* Tiles that a kernel transforms at a time: both sides of their products stay in the second-level cache. */
 #define LB_WINOGRAD_BLOCK 32
 
+/* Channels that a layer with more weights than pixels is cut into. */
+#define LB_WINOGRAD_PART 128
+
 /* Elements between the points of a block of transformed tiles. */
 #define LB_WINOGRAD_GAP 16
 gint64 lb_winograd_tiles (gint64 height, gint64 width);
+
+/* Whether a layer's transformed weights are larger than its @images [n, h, w, c] on both sides, so that it is better
+ * computed whole, and wide enough to be shared among workers. */
+gboolean lb_winograd_takes_whole (LbShape images, gint64 in, gint64 out);
 
 G_END_DECLS

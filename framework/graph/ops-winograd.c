@@ -64,6 +64,70 @@ by_weight_scratch (const LbNode *node, gint64 samples)
   return block_scratch (x, samples, x.dim[3] + y.dim[3]);
 }
 
+/* ---- Layers taken whole, in parts of their channels ---- */
+
+static guint
+parts_of (gint64 channels)
+{
+  return (guint)((channels + LB_WINOGRAD_PART - 1) / LB_WINOGRAD_PART);
+}
+
+static guint
+whole_pieces (const LbNode *node)
+{
+  return parts_of (node->shape.dim[3]);
+}
+
+static guint
+whole_by_weight_pieces (const LbNode *node)
+{
+  return parts_of (node->shape.dim[0]) * parts_of (node->shape.dim[3]);
+}
+
+gboolean
+lb_winograd_takes_whole (LbShape images, gint64 in, gint64 out)
+{
+  gint64 pixels = images.dim[0] * images.dim[1] * images.dim[2];
+  return out >= 2 * LB_WINOGRAD_PART && pixels * (in + out) <= LB_WINOGRAD_POINTS * in * out;
+}
+
+/* A part's weights, and @blocks of transformed tiles (see the kernels). */
+static gsize
+whole_blocks (gint64 blocks)
+{
+  gint64 block = LB_WINOGRAD_POINTS * (LB_WINOGRAD_BLOCK * LB_WINOGRAD_PART + LB_WINOGRAD_GAP);
+  return (gsize)(LB_WINOGRAD_POINTS * LB_WINOGRAD_PART * LB_WINOGRAD_PART + blocks * block);
+}
+
+static gsize
+whole_scratch (const LbNode *node, gint64 samples)
+{
+  gint64 tiles = samples * lb_winograd_tiles (node->shape.dim[1], node->shape.dim[2]);
+  return whole_blocks (1 + (tiles + LB_WINOGRAD_BLOCK - 1) / LB_WINOGRAD_BLOCK);
+}
+
+static gsize
+whole_by_weight_scratch (const LbNode *node, gint64 samples)
+{
+  return whole_blocks (2);
+}
+
+const LbOp lb_op_winograd_whole = { .name = "winograd-whole",
+                                    .n_inputs = 2,
+                                    .shape = given_shape,
+                                    .pieces = whole_pieces,
+                                    .flops = conv2d_flops,
+                                    .scratch = whole_scratch };
+
+const LbOp lb_op_winograd_whole_by_weight = { .name = "winograd-whole-by-weight",
+                                              .n_inputs = 2,
+                                              .shape = given_shape,
+                                              .pieces = whole_by_weight_pieces,
+                                              .flops = by_weight_flops,
+                                              .scratch = whole_by_weight_scratch };
+
+/* ---- Layers cut into samples ---- */
+
 const LbOp lb_op_winograd_filter = { .name = "winograd-filter", .n_inputs = 1, .shape = given_shape };
 
 const LbOp lb_op_winograd_filter_adjoint = { .name = "winograd-filter-adjoint", .n_inputs = 1, .shape = given_shape };

@@ -254,10 +254,10 @@ place_static (LbProgramPlan *plan, Region *region, guint *block_of, LbNode *node
   }
   if (step->shard == LB_SHARD_SUM && group->n_partitions > 1)
     region_add (region, &step->sums, group->n_partitions * node_bytes (plan, node), group->position, group_end (group));
-  if (step->shard == LB_SHARD_NO && lb_ops[node->op]->scratch != NULL)
-    region_add (region, &step->scratch,
-                lb_ops[node->op]->scratch (node, node->shape.rank > 0 ? node->shape.dim[0] : 1) * plan->element, from,
-                from);
+  if (step->shard == LB_SHARD_NO && lb_ops[node->op]->scratch != NULL) {
+    gsize elements = lb_ops[node->op]->scratch (node, node->shape.rank > 0 ? node->shape.dim[0] : 1);
+    plan->arena_bytes = MAX (plan->arena_bytes, elements * plan->element);
+  }
 }
 
 void
@@ -305,6 +305,7 @@ lb_program_plan_free (LbProgramPlan *plan)
   for (guint i = 0; i < plan->waves->len; i++) {
     LbWave *wave = g_ptr_array_index (plan->waves, i);
     g_ptr_array_unref (wave->nodes);
+    g_array_unref (wave->pieces);
     g_free (wave);
   }
   for (guint i = 0; i < plan->groups->len; i++) {

@@ -38,7 +38,7 @@ typedef struct {
 
   LbPlace place;
   gsize offset;
-  gsize scratch; /* offset of working memory: static for whole nodes, in the arena for cut ones */
+  gsize scratch; /* offset of working memory in the worker's arena */
   gsize sums;    /* static offset of the partitions' sums */
 } LbStep;
 
@@ -58,9 +58,16 @@ typedef struct {
   GPtrArray *sums;  /* LbNode* that sum over samples */
 } LbGroup;
 
+/* What one worker computes of a wave at a time: some pieces of a node. */
+typedef struct {
+  LbNode *node;
+  guint first_piece, end_piece;
+} LbPiece;
+
 typedef struct {
   guint part, position;
   GPtrArray *nodes;
+  GArray *pieces; /* LbPiece: all of all nodes */
 } LbWave;
 
 typedef struct {

@@ -102,13 +102,16 @@ run_kernel (LbProgram *program, const LbStep *step, const LbCall *call, gint64 f
 /* ---- Whole nodes ---- */
 
 static void
-run_whole (LbProgram *program, LbNode *node)
+run_whole (LbProgram *program, const LbPiece *piece, guint worker)
 {
+  LbNode *node = piece->node;
   LbStep *step = &program->plan->steps[node->id];
   LbCall call = { .node = node,
                   .output = static_address (program, node),
                   .output_shape = node->shape,
-                  .scratch = program->memory + step->scratch };
+                  .scratch = program->arenas + worker * program->plan->arena_bytes,
+                  .first_piece = piece->first_piece,
+                  .end_piece = piece->end_piece };
   for (guint i = 0; i < node->n_inputs; i++) {
     call.inputs[i] = static_address (program, program->plan->steps[node->inputs[i]->id].root);
     call.input_shapes[i] = node->inputs[i]->shape;
@@ -125,7 +128,18 @@ static void
 wave_task (guint index, guint worker, gpointer data)
 {
   WaveJob *job = data;
-  run_whole (job->program, g_ptr_array_index (job->wave->nodes, index));
+  run_whole (job->program, &g_array_index (job->wave->pieces, LbPiece, index), worker);
+}
+
+/* One node after the other, all pieces of a node at once. */
+static void
+run_wave_alone (LbProgram *program, LbWave *wave)
+{
+  for (guint i = 0; i < wave->nodes->len; i++) {
+    LbNode *node = g_ptr_array_index (wave->nodes, i);
+    LbPiece all = { node, 0, lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1 };
+    run_whole (program, &all, 0);
+  }
 }
 
 /* ---- Cut nodes ---- */
@@ -245,15 +259,15 @@ static void
 run_wave (LbProgram *program, LbWave *wave, LbPool *pool)
 {
   WaveJob job = { .program = program, .wave = wave };
-  double flops = 0;
+  double size = 0;
   for (guint i = 0; i < wave->nodes->len; i++)
-    flops += (double)lb_shape_size (((LbNode *)g_ptr_array_index (wave->nodes, i))->shape);
-  /* Handing out less than some ten microseconds of work costs more than it saves. */
-  if (wave->nodes->len > 1 && flops > 50000)
-    lb_pool_run (pool, wave->nodes->len, wave_task, &job);
+    size += (double)lb_shape_size (((LbNode *)g_ptr_array_index (wave->nodes, i))->shape);
+  /* Handing out less than some ten microseconds of work costs more than it saves. A value that is looked at must be
+   * complete. */
+  if (wave->pieces->len > 1 && size > 50000 && program->trace == NULL)
+    lb_pool_run (pool, wave->pieces->len, wave_task, &job);
   else
-    for (guint i = 0; i < wave->nodes->len; i++)
-      wave_task (i, 0, &job);
+    run_wave_alone (program, wave);
 }
 
 static void
@@ -380,7 +394,7 @@ fill_constants (LbProgram *program)
   for (guint id = 0; id < program->graph->nodes->len; id++) {
     LbNode *node = g_ptr_array_index (program->graph->nodes, id);
     if (node->op == LB_OP_CONSTANT)
-      run_whole (program, node);
+      run_whole (program, &(LbPiece){ node, 0, 1 }, 0);
   }
 }
 

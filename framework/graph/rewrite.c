@@ -1,6 +1,6 @@
 /* The compiler's first half: what the outputs need, copied into a fresh graph with repeated nodes merged, trivial ones
- * dropped, 3x3 convolutions of many tiles lowered to Winograd's algorithm, and large values that cost little computed again in
- * the backward pass instead of being kept.
+ * dropped, 3x3 convolutions of many tiles lowered to Winograd's algorithm, and large values that cost little computed
+ * again in the backward pass instead of being kept.
  */
 #include "graph/rewrite.h"
 
@@ -142,12 +142,18 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
   case LB_OP_CONV2D_BY_INPUT:
     if (!suits_winograd (old, old->shape, inputs[1]->shape))
       return NULL;
+    if (lb_winograd_takes_whole (old->shape, inputs[0]->shape.dim[3], old->shape.dim[3])) {
+      attributes.a = old->op == LB_OP_CONV2D_BY_INPUT;
+      return merge (rewriter, LB_OP_WINOGRAD_WHOLE, inputs, 2, &attributes, old->shape, old->here);
+    }
     LbNode *filter = transformed_filter (rewriter, inputs[1], old->op == LB_OP_CONV2D_BY_INPUT, old->here);
     return merge (rewriter, LB_OP_WINOGRAD_CONV2D, (LbNode *[]){ inputs[0], filter }, 2, &attributes, old->shape,
                   old->here);
   case LB_OP_CONV2D_BY_WEIGHT:
     if (!suits_winograd (old, inputs[0]->shape, old->shape))
       return NULL;
+    if (lb_winograd_takes_whole (inputs[0]->shape, old->shape.dim[3], old->shape.dim[0]))
+      return merge (rewriter, LB_OP_WINOGRAD_WHOLE_BY_WEIGHT, inputs, 2, &attributes, old->shape, old->here);
     LbAttributes sums = attributes;
     sums.shape = LB_SHAPE (LB_WINOGRAD_POINTS, old->shape.dim[0], old->shape.dim[3]);
     LbNode *sum = merge (rewriter, LB_OP_WINOGRAD_BY_WEIGHT, inputs, 2, &sums, sums.shape, old->here);

@@ -5,8 +5,10 @@
 #define STEP_BYTES    (512 * 1024)
 #define LONGEST_CHUNK 16
 
-/* Partitions: enough for as many cores as a small machine has; each costs memory for its own sums. */
+/* Partitions: as many as a small machine has cores, where their sums are small; each costs memory for its own. Powers
+ * of two, two at least. */
 #define MOST_PARTITIONS 8
+#define PARTITION_BYTES (40 * 1024 * 1024)
 
 static LbStep *
 step_of (LbProgramPlan *plan, const LbNode *node)
@@ -108,6 +110,7 @@ wave_at (LbProgramPlan *plan, guint part, guint level)
   LbWave *wave = g_new0 (LbWave, 1);
   wave->part = part;
   wave->nodes = g_ptr_array_new ();
+  wave->pieces = g_array_new (FALSE, FALSE, sizeof (LbPiece));
   g_ptr_array_add (plan->waves, wave);
   return wave;
 }
@@ -130,7 +133,13 @@ make_waves (LbProgramPlan *plan)
         if (before->part == part && before->shard == LB_SHARD_NO && input->n_inputs > 0)
           level[id] = MAX (level[id], level[input->id] + 1);
       }
-      g_ptr_array_add (wave_at (plan, part, level[id])->nodes, node);
+      LbWave *wave = wave_at (plan, part, level[id]);
+      guint n_pieces = lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1;
+      g_ptr_array_add (wave->nodes, node);
+      for (guint piece = 0; piece < n_pieces; piece++) {
+        LbPiece one = { node, piece, piece + 1 };
+        g_array_append_val (wave->pieces, one);
+      }
     }
 }
 
@@ -182,6 +191,18 @@ suitable_step (LbProgramPlan *plan, const LbNode *node)
   return step;
 }
 
+static guint
+suitable_partitions (LbProgramPlan *plan, const LbGroup *group)
+{
+  gsize bytes = 0;
+  guint n = MOST_PARTITIONS;
+  for (guint i = 0; i < group->sums->len; i++)
+    bytes += (gsize)lb_shape_size (((LbNode *)g_ptr_array_index (group->sums, i))->shape) * plan->element;
+  while (n > 2 && n * bytes > PARTITION_BYTES)
+    n /= 2;
+  return MIN (group->n_chunks, n);
+}
+
 static void
 make_segments (LbProgramPlan *plan, LbGroup *group)
 {
@@ -197,9 +218,9 @@ make_segments (LbProgramPlan *plan, LbGroup *group)
     chunk = MAX (chunk, segment.step);
   }
   /* Few samples are spread over several workers rather than kept together. */
-  chunk = MIN (chunk, MAX (1, (group->samples + 3) / 4));
+  chunk = MIN (chunk, MAX (MIN (4, (group->samples + 3) / 4), (group->samples + 7) / 8));
   group->n_chunks = (guint)((group->samples + chunk - 1) / chunk);
-  group->n_partitions = MIN (group->n_chunks, MOST_PARTITIONS);
+  group->n_partitions = suitable_partitions (plan, group);
   group->longest_chunk = (group->samples + group->n_chunks - 1) / group->n_chunks;
 }
 

@@ -176,7 +176,8 @@ subject_init (Subject *s, const Job *job)
     bind_new (s, s->parameters[k], network_tensor (s->network, job->dtype, k));
   for (guint k = 0; k < s->n_trained; k++) {
     LbShape shape = lb_network_tensor_shape (s->network, k);
-    bind_new (s, s->directions[k], numbers (job->dtype, NETWORK_DIRECTIONS + k, shape, 0, network_weight_scale (shape)));
+    bind_new (s, s->directions[k],
+              numbers (job->dtype, NETWORK_DIRECTIONS + k, shape, 0, network_weight_scale (shape)));
   }
   bind_new (s, s->images, numbers (job->dtype, IMAGES, lb_node_shape (s->images), 0, 2));
   LbTensor *targets = lb_tensor_new (job->dtype, LB_SHAPE (BATCH, CLASSES));

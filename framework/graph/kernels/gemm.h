@@ -83,8 +83,8 @@ gemm (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, gint64 step, cons
 }
 
 /* ---- Products with panels: matrices whose columns are cut into panels of PANEL_WIDTH (the last may be narrower), each
- * stored by itself, row after row. What a product reads or adds to is then contiguous, and the next panel can be fetched
- * while this one is in use. ---- */
+ * stored by itself, row after row. What a product reads or adds to is then contiguous, and the next panel can be
+ * fetched while this one is in use. ---- */
 
 #define PANEL_WIDTH (GEMM_NV * LANES)
 
@@ -98,27 +98,28 @@ panel_at (gint64 rows, gint64 columns, gint64 column, gint64 *stride)
   return first * rows + column - first;
 }
 
-/* C (m x n, rows of @ldc) = A B with B (k x n) in panels: the rows of A pass over each panel while the next is fetched.
- */
+/* C (m x n, rows of @ldc) = [C +] A B with B (k x n) in panels: the rows of A pass over each panel while the next is
+ * fetched. */
 static inline void
-gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const real *b, real *c, gint64 ldc)
+gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const real *b, gboolean add, real *c,
+                gint64 ldc)
 {
   gint64 j = 0;
   for (; j + PANEL_WIDTH <= n; j += PANEL_WIDTH, b += k * PANEL_WIDTH, c += PANEL_WIDTH) {
     const real *next = b + k * PANEL_WIDTH;
     gint64 i = 0, lines = k * PANEL_WIDTH / LINE, fetched = 0;
     for (; i + GEMM_MR <= m && fetched + k <= lines; i += GEMM_MR, fetched += k)
-      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc,
+      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, add, c + i * ldc, ldc,
                   next + fetched * LINE);
     for (; i + GEMM_MR <= m; i += GEMM_MR)
-      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+      gemm_block (GEMM_MR, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, add, c + i * ldc, ldc, NULL);
     for (; i + 2 <= m; i += 2)
-      gemm_block (2, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+      gemm_block (2, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, add, c + i * ldc, ldc, NULL);
     if (i < m)
-      gemm_block (1, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, FALSE, c + i * ldc, ldc, NULL);
+      gemm_block (1, GEMM_NV, k, a + i * row, row, 1, b, PANEL_WIDTH, add, c + i * ldc, ldc, NULL);
   }
   for (gint64 width = n - j, at = 0; j < n; j += LANES, at += LANES)
-    gemm_rows (1, m, k, a, row, 1, b + at, width, FALSE, c + at, ldc);
+    gemm_rows (1, m, k, a, row, 1, b + at, width, add, c + at, ldc);
 }
 
 /* C (m x n, in panels) = [C +] A B, where A's element (i, p) is a[i + p * step]; the next rows of C are fetched while

@@ -17,8 +17,9 @@ typedef struct {
   LbShape input_shapes[LB_MAX_INPUTS]; /* of what is given: the first dimension may be cut */
   void *output;
   LbShape output_shape;
-  gboolean accumulate; /* add to the output instead of overwriting it (LB_SHARD_SUM) */
-  void *scratch;       /* as much as the row asks for */
+  gboolean accumulate;          /* add to the output instead of overwriting it (LB_SHARD_SUM) */
+  void *scratch;                /* as much as the row asks for */
+  guint first_piece, end_piece; /* what to compute of a whole node, where the row has pieces */
 } LbCall;
 
 typedef void (*LbKernel) (const LbCall *call);

@@ -51,4 +51,6 @@ const LbKernelSet LB_JOIN (lb_kernel_set, LB_VARIANT)
             [LB_OP_WINOGRAD_CONV2D] = KERNEL (winograd_conv2d),
             [LB_OP_WINOGRAD_BY_WEIGHT] = KERNEL (winograd_by_weight),
             [LB_OP_WINOGRAD_FILTER_ADJOINT] = KERNEL (winograd_filter_adjoint),
+            [LB_OP_WINOGRAD_WHOLE] = KERNEL (winograd_whole),
+            [LB_OP_WINOGRAD_WHOLE_BY_WEIGHT] = KERNEL (winograd_whole_by_weight),
         } };
