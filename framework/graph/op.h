@@ -135,7 +135,8 @@ typedef struct {
   X (AFFINE, affine)                                                                                                   \
   X (EXP, exp)                                                                                                         \
   X (LOG, log)                                                                                                         \
-  X (SQRT, sqrt) X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to)     \
+  X (SQRT, sqrt)                                                                                                       \
+  X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to)                    \
       X (BROADCAST, broadcast) X (PERMUTE, permute) X (SLICE, slice) X (PAD, pad) X (MATMUL, matmul)                   \
           X (BATCH_MATMUL, batch_matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)                       \
               X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool)                 \
@@ -175,7 +176,8 @@ gboolean lb_shape_broadcast (LbShape a, LbShape b, LbShape *out);
 /* Gradients of sum (seed * root) for @wrt, which are treated as leaves. NULL where none flows. */
 void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, LbNode **gradients);
 
-/* Winograd F(4x4, 3x3) (Lavin, Gray, arXiv 1509.09308): tiles of 4 x 4 outputs, transformed to 36 values. */
+/* Winograd F(4x4, 3x3) and F(2x2, 5x5) (Lavin, Gray, arXiv 1509.09308): tiles of 4 x 4 or 2 x 2 outputs, transformed to
+ * 36 values. */
 #define LB_WINOGRAD_POINTS 36
 
 /* Tiles that a kernel transforms at a time: both sides of their products stay in the second-level cache. */
@@ -186,7 +188,7 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 
 /* Elements between the points of a block of transformed tiles. */
 #define LB_WINOGRAD_GAP 16
-gint64 lb_winograd_tiles (gint64 height, gint64 width);
+gint64 lb_winograd_tiles (gint64 height, gint64 width, gint64 taps);
 
 /* Whether a layer's transformed weights are larger than its @images [n, h, w, c] on both sides, so that it is better
  * computed whole, and wide enough to be shared among workers. */

@@ -1,12 +1,22 @@
-/* What the compiler puts in place of 3x3 convolutions (kernels/winograd.c): rows without derivatives, for lowering
- * comes after differentiation.
+/* What the compiler puts in place of 3x3 and 5x5 convolutions (kernels/winograd.c): rows without derivatives, for
+ * lowering comes after differentiation.
  */
 #include "graph/op.h"
 
 gint64
-lb_winograd_tiles (gint64 height, gint64 width)
+lb_winograd_tiles (gint64 height, gint64 width, gint64 taps)
 {
-  return ((height + 3) / 4) * ((width + 3) / 4);
+  gint64 side = 7 - taps;
+  return ((height + side - 1) / side) * ((width + side - 1) / side);
+}
+
+/* Taps on a side of the kernel: attribute b, where no weight or its gradient tells it. */
+static gint64
+taps_of (const LbNode *node)
+{
+  if (node->op == LB_OP_WINOGRAD_WHOLE)
+    return node->inputs[1]->shape.dim[1];
+  return node->op == LB_OP_WINOGRAD_WHOLE_BY_WEIGHT ? node->shape.dim[1] : node->attributes.b;
 }
 
 static gboolean
@@ -34,34 +44,34 @@ static double
 conv2d_flops (const LbNode *node)
 {
   gint64 in = node->inputs[0]->shape.dim[3];
-  return 2.0 * 9 * (double)in * (double)lb_shape_size (node->shape);
+  return 2.0 * (double)(taps_of (node) * taps_of (node) * in) * (double)lb_shape_size (node->shape);
 }
 
 static double
 by_weight_flops (const LbNode *node)
 {
   gint64 in = node->inputs[0]->shape.dim[3];
-  return 2.0 * 9 * (double)in * (double)lb_shape_size (node->inputs[1]->shape);
+  return 2.0 * (double)(taps_of (node) * taps_of (node) * in) * (double)lb_shape_size (node->inputs[1]->shape);
 }
 
 static gsize
-block_scratch (LbShape images, gint64 samples, gint64 channels)
+block_scratch (LbShape images, gint64 taps, gint64 samples, gint64 channels)
 {
-  gint64 tiles = samples * lb_winograd_tiles (images.dim[1], images.dim[2]);
+  gint64 tiles = samples * lb_winograd_tiles (images.dim[1], images.dim[2], taps);
   return (gsize)(LB_WINOGRAD_POINTS * (MIN (tiles, LB_WINOGRAD_BLOCK) * channels + 2 * LB_WINOGRAD_GAP));
 }
 
 static gsize
 conv2d_scratch (const LbNode *node, gint64 samples)
 {
-  return block_scratch (node->shape, samples, node->inputs[0]->shape.dim[3] + node->shape.dim[3]);
+  return block_scratch (node->shape, taps_of (node), samples, node->inputs[0]->shape.dim[3] + node->shape.dim[3]);
 }
 
 static gsize
 by_weight_scratch (const LbNode *node, gint64 samples)
 {
   LbShape x = node->inputs[0]->shape, y = node->inputs[1]->shape;
-  return block_scratch (x, samples, x.dim[3] + y.dim[3]);
+  return block_scratch (x, taps_of (node), samples, x.dim[3] + y.dim[3]);
 }
 
 /* ---- Layers taken whole, in parts of their channels ---- */
@@ -102,7 +112,7 @@ whole_blocks (gint64 blocks)
 static gsize
 whole_scratch (const LbNode *node, gint64 samples)
 {
-  gint64 tiles = samples * lb_winograd_tiles (node->shape.dim[1], node->shape.dim[2]);
+  gint64 tiles = samples * lb_winograd_tiles (node->shape.dim[1], node->shape.dim[2], taps_of (node));
   return whole_blocks (1 + (tiles + LB_WINOGRAD_BLOCK - 1) / LB_WINOGRAD_BLOCK);
 }
 

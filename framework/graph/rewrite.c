@@ -1,6 +1,6 @@
 /* The compiler's first half: what the outputs need, copied into a fresh graph with repeated nodes merged, trivial ones
- * dropped, 3x3 convolutions of many tiles lowered to Winograd's algorithm, and large values that cost little computed
- * again in the backward pass instead of being kept.
+ * dropped, 3x3 and 5x5 convolutions of many tiles lowered to Winograd's algorithm, and large values that cost little
+ * computed again in the backward pass instead of being kept.
  */
 #include "graph/rewrite.h"
 
@@ -115,13 +115,14 @@ simplify (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
 
 /* ---- Winograd ---- */
 
-/* Whether a convolution of images @x (or of that shape) with @weight suits F(4x4, 3x3). */
+/* Whether a convolution of images @x (or of that shape) with @weight suits F(4x4, 3x3) or F(2x2, 5x5). */
 static gboolean
 suits_winograd (const LbNode *node, LbShape x, LbShape weight)
 {
-  return node->graph->dtype == LB_F32 && weight.dim[1] == 3 && weight.dim[2] == 3 && node->attributes.a == 1
-         && node->attributes.b == 1 && weight.dim[0] % 16 == 0 && weight.dim[3] % 16 == 0
-         && x.dim[0] * lb_winograd_tiles (x.dim[1], x.dim[2]) >= LEAST_TILES;
+  gint64 taps = weight.dim[1];
+  return node->graph->dtype == LB_F32 && (taps == 3 || taps == 5) && weight.dim[2] == taps && node->attributes.a == 1
+         && node->attributes.b == taps / 2 && weight.dim[0] % 16 == 0 && weight.dim[3] % 16 == 0
+         && x.dim[0] * lb_winograd_tiles (x.dim[1], x.dim[2], taps) >= LEAST_TILES;
 }
 
 static LbNode *
@@ -146,6 +147,7 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
       attributes.a = old->op == LB_OP_CONV2D_BY_INPUT;
       return merge (rewriter, LB_OP_WINOGRAD_WHOLE, inputs, 2, &attributes, old->shape, old->here);
     }
+    attributes.b = inputs[1]->shape.dim[1];
     LbNode *filter = transformed_filter (rewriter, inputs[1], old->op == LB_OP_CONV2D_BY_INPUT, old->here);
     return merge (rewriter, LB_OP_WINOGRAD_CONV2D, (LbNode *[]){ inputs[0], filter }, 2, &attributes, old->shape,
                   old->here);
@@ -154,7 +156,7 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
       return NULL;
     if (lb_winograd_takes_whole (inputs[0]->shape, old->shape.dim[3], old->shape.dim[0]))
       return merge (rewriter, LB_OP_WINOGRAD_WHOLE_BY_WEIGHT, inputs, 2, &attributes, old->shape, old->here);
-    LbAttributes sums = attributes;
+    LbAttributes sums = { .b = old->shape.dim[1] };
     sums.shape = LB_SHAPE (LB_WINOGRAD_POINTS, old->shape.dim[0], old->shape.dim[3]);
     LbNode *sum = merge (rewriter, LB_OP_WINOGRAD_BY_WEIGHT, inputs, 2, &sums, sums.shape, old->here);
     return merge (rewriter, LB_OP_WINOGRAD_FILTER_ADJOINT, &sum, 1, &attributes, old->shape, old->here);
