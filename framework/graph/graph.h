@@ -115,10 +115,11 @@ LbNode *lb_broadcast_at (const char *here, LbNode *a, LbShape shape);
 LbNode *lb_sum_at (const char *here, LbNode *a);
 #define lb_sum(a) lb_sum_at (LB_HERE, a)
 
-/* The same elements with axes in another order: axis i of the result is axis order[i] of @a. @order has as many entries
- * as @a has axes. */
-LbNode *lb_permute_at (const char *here, LbNode *a, const guint *order);
-#define lb_permute(a, ...) lb_permute_at (LB_HERE, a, (const guint[]){ __VA_ARGS__ })
+/* The same elements with axes in another order: axis i of the result is axis order[i] of @a. @order has @n
+ * entries, as many as @a has axes. */
+LbNode *lb_permute_at (const char *here, LbNode *a, const guint *order, guint n);
+#define lb_permute(a, ...)                                                                                             \
+  lb_permute_at (LB_HERE, a, (const guint[]){ __VA_ARGS__ }, sizeof ((const guint[]){ __VA_ARGS__ }) / sizeof (guint))
 
 /* @count elements of axis @axis from @first on. */
 LbNode *lb_slice_at (const char *here, LbNode *a, guint axis, gint64 first, gint64 count);
@@ -195,10 +196,9 @@ lb_bilinear_adjoint_at (const char *here, LbNode *g, LbNode *where, gint64 heigh
 LbNode *lb_instance_norm_at (const char *here, LbNode *x, double epsilon);
 #define lb_instance_norm(x, epsilon) lb_instance_norm_at (LB_HERE, x, epsilon)
 
-/* What follows a convolution in ConvNets, in one pass: avg_pool (relu (scale * instance_norm (x) + offset)) over windows
- * of @pool x @pool (1: no pooling; h and w multiples of it), with @scale and @offset [c]. */
-LbNode *
-lb_norm_relu_pool_at (const char *here, LbNode *x, LbNode *scale, LbNode *offset, double epsilon, guint pool);
+/* What follows a convolution in ConvNets, in one pass: avg_pool (relu (scale * instance_norm (x) + offset)) over
+ * windows of @pool x @pool (1: no pooling; h and w multiples of it), with @scale and @offset [c]. */
+LbNode *lb_norm_relu_pool_at (const char *here, LbNode *x, LbNode *scale, LbNode *offset, double epsilon, guint pool);
 #define lb_norm_relu_pool(x, scale, offset, epsilon, pool)                                                             \
   lb_norm_relu_pool_at (LB_HERE, x, scale, offset, epsilon, pool)
 

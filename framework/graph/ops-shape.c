@@ -135,7 +135,7 @@ lb_sum_at (const char *here, LbNode *a)
   return lb_reshape_at (here, lb_sum_to_at (here, a, ones), LB_SCALAR);
 }
 
-/* ---- Permute: attribute a holds the order, four bits for each axis, the first in the lowest ---- */
+/* ---- Permute: attribute a holds the order, four bits for each axis, the first in the lowest; b, how many ---- */
 
 static gboolean
 permute_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
@@ -150,7 +150,7 @@ permute_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *s
     shape->dim[i] = x.dim[from];
     seen |= 1u << from;
   }
-  return x.rank > 0 && seen + 1 == 1u << x.rank;
+  return x.rank > 0 && x.rank == attributes->b && seen + 1 == 1u << x.rank;
 }
 
 static void
@@ -159,7 +159,7 @@ permute_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **grad
   guint back[LB_MAX_RANK] = { 0 };
   for (guint i = 0; i < node->shape.rank; i++)
     back[node->attributes.a >> 4 * i & 15] = i;
-  gradients[0] = lb_permute_at (LB_HERE, g, back);
+  gradients[0] = lb_permute_at (LB_HERE, g, back, node->shape.rank);
 }
 
 static LbShard
@@ -173,10 +173,10 @@ const LbOp lb_op_permute = {
 };
 
 LbNode *
-lb_permute_at (const char *here, LbNode *a, const guint *order)
+lb_permute_at (const char *here, LbNode *a, const guint *order, guint n)
 {
-  LbAttributes attributes = { 0 };
-  for (guint i = 0; i < a->shape.rank; i++)
+  LbAttributes attributes = { .b = n };
+  for (guint i = 0; i < n && i < LB_MAX_RANK; i++)
     attributes.a |= (gint64)MIN (order[i], 15) << 4 * i;
   return lb_node_new (here, LB_OP_PERMUTE, &a, 1, &attributes);
 }
