@@ -8,14 +8,24 @@
 
 #include "graph/kernels/gemm.h"
 
-/* Vectors of the widest block, and how far k runs at a time: a panel takes 32 KiB at most. */
+/* Vectors of the widest block, and how far k runs at a time: a panel takes 64 KiB at most. */
 #define MOST_VECTORS GEMM_NV
 #ifndef DEPTH
 #  define DEPTH ((gint64)256)
 #endif
 
 /* Rows of A that pass over a panel before the next one is packed: they stay in the second-level cache. */
-#define MOST_ROWS 512
+#define MOST_ROWS 240
+
+/* Rows that lie a multiple of so many bytes apart would push each other out of the first-level cache; they are copied
+ * when at least so many panels pass, and then lie a line more than DEPTH apart. */
+#define CROWDING     2048
+#define LEAST_PANELS 3
+#define COPIED_ROW   (DEPTH + (gint64)(64 / sizeof (real)))
+
+/* No more rows than this are exchanged with columns: see exchange(). */
+#define FEW_ROWS 16
+#define STRIP    128
 
 /* Fewer rows than this do not pay for packing. */
 #define LEAST_PACKED_ROWS 48
@@ -147,6 +157,7 @@ pack_transposed (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n
 /* What one panel is multiplied by, and where it goes. */
 typedef struct {
   const Product *product;
+  const real *a; /* instead of the product's, from its first_row on, COPIED_ROW apart; or NULL */
   gint64 first_row, end_row, first_column, n, vectors; /* of C; n columns in whole or broken vectors */
   gint64 k;
   const gint64 *column; /* of A */
@@ -154,6 +165,14 @@ typedef struct {
   gint64 ldb;
   gboolean add;
 } Panel;
+
+static inline const real *
+row_of (const Panel *t, gint64 row)
+{
+  if (t->a != NULL)
+    return t->a + (row - t->first_row) * COPIED_ROW;
+  return t->product->a + place (&t->product->a_row, row);
+}
 
 /* Rows of C whose last vector is broken go through whole ones. */
 static void
@@ -177,7 +196,7 @@ fetch_ahead (const Panel *t, gint64 row, gint64 rows)
   const Product *g = t->product;
   gint64 line = 64 / sizeof (real);
   for (gint64 i = row; i < MIN (row + rows, t->end_row); i++) {
-    const real *c = g->c + place (&g->c_row, i) + t->first_column, *a = g->a + place (&g->a_row, i) + t->column[0];
+    const real *c = g->c + place (&g->c_row, i) + t->first_column, *a = row_of (t, i) + t->column[0];
     for (gint64 j = 0; t->add && j < t->vectors * LANES; j += line)
       __builtin_prefetch (c + j, 1);
     for (gint64 p = 0; g->a_column.stride == 1 && p < t->k; p += line)
@@ -197,7 +216,7 @@ run_panel (const Panel *t)
     gint64 rows = (t->end_row - row + n_blocks - block - 1) / (n_blocks - block);
     Block run = blocks[t->vectors - 1][rows - 1];
     for (gint64 i = 0; i < rows; i++) {
-      a[i] = g->a + place (&g->a_row, row + i);
+      a[i] = row_of (t, row + i);
       c[i] = g->c + place (&g->c_row, row + i) + t->first_column;
     }
     row += rows;
@@ -209,19 +228,55 @@ run_panel (const Panel *t)
   }
 }
 
+/* Rows [first, end) of columns [from, from + k) of A, in @room when they had better not stay where they are; *column is
+ * then where columns are. NULL: they stay. */
+static const real *
+copy_rows (const Product *g, gint64 first, gint64 end, gint64 from, gint64 k, real *room, gint64 *column)
+{
+  if (g->a_row.offset != NULL || g->a_column.offset != NULL || g->a_column.stride != 1
+      || g->n <= (LEAST_PANELS - 1) * MOST_VECTORS * LANES || end - first < LEAST_PACKED_ROWS
+      || g->a_row.stride * (gint64)sizeof (real) % CROWDING != 0)
+    return NULL;
+  for (gint64 i = first; i < end; i++)
+    memcpy (room + (i - first) * COPIED_ROW, g->a + i * g->a_row.stride + from, k * sizeof (real));
+  for (gint64 p = 0; p < k; p++)
+    column[p] = p;
+  return room;
+}
+
+/* Where lines [from, from + k) of B stand for a panel: in place if they lie well, or packed into @room. */
+static void
+place_panel (const Product *g, gint64 from, gint64 rows, Panel *t, real *room)
+{
+  gboolean in_place = !g->b_transposed && g->b_line.offset == NULL && t->n == t->vectors * LANES;
+  t->b = room;
+  t->ldb = t->vectors * LANES;
+  if (in_place && rows < LEAST_PACKED_ROWS) {
+    t->b = g->b + from * g->b_line.stride + t->first_column;
+    t->ldb = g->b_line.stride;
+  } else if (g->b_transposed) {
+    pack_transposed (g, from, t->k, t->first_column, t->n, t->ldb, room);
+  } else {
+    pack_lines (g, from, t->k, t->first_column, t->n, t->ldb, room);
+  }
+}
+
 /* All panels of rows [first, end) of C and lines [from, from + k) of B. */
 static void
 run_depth (const Product *g, gint64 first, gint64 end, gint64 from, gint64 k)
 {
-  real packed[256 * MOST_VECTORS * (LB_VECTOR_BYTES / sizeof (real))] __attribute__ ((aligned (64)));
-  gint64 column[256];
+  real packed[DEPTH * MOST_VECTORS * (LB_VECTOR_BYTES / sizeof (real))] __attribute__ ((aligned (64)));
+  real copied[MOST_ROWS * COPIED_ROW] __attribute__ ((aligned (64)));
+  gint64 column[DEPTH];
   for (gint64 p = 0; p < k; p++)
     column[p] = place (&g->a_column, from + p);
+  const real *a = copy_rows (g, first, end, from, k, copied, column);
   gint64 vectors = (g->n + LANES - 1) / LANES, panels = (vectors + MOST_VECTORS - 1) / MOST_VECTORS;
   for (gint64 panel = 0; panel < panels; panel++) {
     /* Panels of about the same width: a narrow last one would be slow. */
     gint64 left = vectors * panel / panels, right = vectors * (panel + 1) / panels;
     Panel t = { .product = g,
+                .a = a,
                 .first_row = first,
                 .end_row = end,
                 .first_column = left * LANES,
@@ -229,26 +284,55 @@ run_depth (const Product *g, gint64 first, gint64 end, gint64 from, gint64 k)
                 .vectors = right - left,
                 .k = k,
                 .column = column,
-                .b = packed,
-                .ldb = (right - left) * LANES,
                 .add = g->add || from > 0 };
-    gboolean in_place = !g->b_transposed && g->b_line.offset == NULL && t.n == t.ldb;
-    if (in_place && end - first < LEAST_PACKED_ROWS) {
-      t.b = g->b + from * g->b_line.stride + t.first_column;
-      t.ldb = g->b_line.stride;
-    } else if (g->b_transposed) {
-      pack_transposed (g, from, k, t.first_column, t.n, t.ldb, packed);
-    } else {
-      pack_lines (g, from, k, t.first_column, t.n, t.ldb, packed);
-    }
+    place_panel (g, from, end - first, &t, packed);
     run_panel (&t);
+  }
+}
+
+static void
+multiply (const Product *g)
+{
+  for (gint64 first = 0; first < g->m; first += MOST_ROWS)
+    for (gint64 from = 0; from < g->k; from += DEPTH)
+      run_depth (g, first, MIN (g->m, first + MOST_ROWS), from, MIN (DEPTH, g->k - from));
+}
+
+/* A few rows times a transposed matrix (a linear layer on a few samples): packing B would take longer than multiplying
+ * by it. So C' = B' A' is computed instead, where A' is what is packed. */
+static void
+exchange (const Product *g)
+{
+  real strip[STRIP * FEW_ROWS];
+  for (gint64 first = 0; first < g->n; first += STRIP) {
+    gint64 n = MIN (STRIP, g->n - first);
+    for (gint64 i = 0; g->add && i < g->m; i++)
+      for (gint64 j = 0; j < n; j++)
+        strip[j * g->m + i] = g->c[place (&g->c_row, i) + first + j];
+    multiply (&(Product){ .m = n,
+                          .n = g->m,
+                          .k = g->k,
+                          .a = g->b + first * g->b_line.stride,
+                          .a_row.stride = g->b_line.stride,
+                          .a_column.stride = 1,
+                          .b = g->a,
+                          .b_line = g->a_row,
+                          .b_transposed = TRUE,
+                          .add = g->add,
+                          .c = strip,
+                          .c_row.stride = g->m });
+    for (gint64 i = 0; i < g->m; i++)
+      for (gint64 j = 0; j < n; j++)
+        g->c[place (&g->c_row, i) + first + j] = strip[j * g->m + i];
   }
 }
 
 void
 PRODUCT (const Product *g)
 {
-  for (gint64 first = 0; first < g->m; first += MOST_ROWS)
-    for (gint64 from = 0; from < g->k; from += DEPTH)
-      run_depth (g, first, MIN (g->m, first + MOST_ROWS), from, MIN (DEPTH, g->k - from));
+  gboolean is_thin = g->m <= FEW_ROWS && g->b_transposed && g->b_line.offset == NULL;
+  if (is_thin && g->a_column.offset == NULL && g->a_column.stride == 1)
+    exchange (g);
+  else
+    multiply (g);
 }

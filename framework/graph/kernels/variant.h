@@ -27,10 +27,6 @@ typedef LB_REAL vec __attribute__ ((vector_size (LB_VECTOR_BYTES), aligned (size
 #define KERNEL(name)         LB_JOIN (lb_kernel_##name, LB_VARIANT)
 #define DECLARE_KERNEL(name) void KERNEL (name) (const LbCall *call)
 
-#define LB_GEMM            LB_GEMM_OF (LB_DTYPE)
-#define LB_GEMM_OF(dtype)  LB_GEMM_OF_ (dtype)
-#define LB_GEMM_OF_(dtype) lb_gemm_##dtype
-
 /* One for each op; reshape has none. */
 #define DECLARE_ROW(code, symbol) DECLARE_KERNEL (symbol);
 DECLARE_KERNEL (constant);
