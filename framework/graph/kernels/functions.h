@@ -13,6 +13,7 @@
 #if LB_REAL_BITS == 32
 
 typedef gint32 ivec __attribute__ ((vector_size (LB_VECTOR_BYTES)));
+typedef guint32 uvec __attribute__ ((vector_size (LB_VECTOR_BYTES))); /* for sums that may wrap around */
 
 /* @yes in lanes where @mask is all ones, @no where it is zero. */
 static inline vec
@@ -61,8 +62,9 @@ vec_exp (vec x)
   vec r = multiply_add (k, spread (-LN_2_HIGH), x);
   r = multiply_add (k, spread (-LN_2_LOW), r);
   vec tail = multiply_add (r * r, polynomial (r, series, G_N_ELEMENTS (series)), r);
-  ivec exponent = (ivec)shifted - (ivec)rounder, half = exponent >> 1;
-  return (tail + spread (1)) * (vec)((half + 127) << 23) * (vec)((exponent - half + 127) << 23);
+  ivec exponent = (ivec)((uvec)shifted - (uvec)rounder), half = exponent >> 1;
+  uvec first = (uvec)half, second = (uvec)exponent - first;
+  return (tail + spread (1)) * (vec)((first + 127) << 23) * (vec)((second + 127) << 23);
 }
 
 /* x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2), ln (1 + f) = 2 artanh (f / (2 + f)) as a series, arranged so that
@@ -75,8 +77,8 @@ vec_log (vec x)
   const vec smallest_normal = spread (0x1p-126f);
   ivec is_small = x < smallest_normal;
   vec normal = choose_lanes (is_small, x * 0x1p23f, x);
-  ivec bits = (ivec)normal - 0x3f3504f3; /* sqrt 1/2 */
-  ivec exponent = (bits >> 23) - (is_small & 23);
+  uvec bits = (uvec)normal - 0x3f3504f3; /* sqrt 1/2 */
+  ivec exponent = ((ivec)bits >> 23) - (is_small & 23);
   vec f = (vec)((bits & 0x7fffff) + 0x3f3504f3) - spread (1);
   vec k = __builtin_convertvector(exponent, vec);
   vec s = f / (f + spread (2)), square = s * s, half = f * f * (real)0.5;
