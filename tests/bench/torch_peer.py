@@ -43,7 +43,11 @@ class Parameters(networks.Tensors):
     def take(self, role, *shape, order=None):
         if self.next == len(self.made):
             made = super().take(role, *shape).detach().float()
-            self.made.append((made.permute(order) if order else made).contiguous().requires_grad_(True))
+            made = made.permute(order) if order else made
+            # A copy in the standard strides: those that permute leaves on one channel make PyTorch take its slower
+            # channels-last kernels.
+            copy = torch.empty(made.shape).copy_(made)
+            self.made.append(copy.requires_grad_(True))
         self.next += 1
         return self.made[self.next - 1]
 
