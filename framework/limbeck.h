@@ -13,6 +13,7 @@
 #include "nn/architecture.h"
 #include "nn/augment.h"
 #include "nn/class-images.h"
+#include "nn/cutmix.h"
 #include "nn/images.h"
 #include "nn/learner.h"
 #include "nn/network.h"

@@ -354,8 +354,8 @@ draw_image (LbShape images, guint drawn, LbKey key)
   return parameters;
 }
 
-void
-lb_augmenter_draw (LbAugmenter *augmenter, gboolean shared, LbKey key)
+static void
+draw_all (LbAugmenter *augmenter, gboolean shared, const guint32 *images, LbKey key)
 {
   LbKey each = lb_key_derive (key, "image");
   guint drawn;
@@ -364,8 +364,21 @@ lb_augmenter_draw (LbAugmenter *augmenter, gboolean shared, LbKey key)
     return;
   drawn = draw_groups (&augmenter->augmentation, key);
   for (gint64 i = 0; i < augmenter->images.dim[0]; i++) {
-    LbAugmentParameters parameters
-        = draw_image (augmenter->images, drawn, lb_key_index (each, shared ? 0 : (guint64)i));
+    guint64 image = shared ? 0 : images ? images[i] : (guint64)i;
+    LbAugmentParameters parameters = draw_image (augmenter->images, drawn, lb_key_index (each, image));
+
     lb_augmenter_set (augmenter, i, &parameters);
   }
+}
+
+void
+lb_augmenter_draw (LbAugmenter *augmenter, gboolean shared, LbKey key)
+{
+  draw_all (augmenter, shared, NULL, key);
+}
+
+void
+lb_augmenter_draw_as (LbAugmenter *augmenter, const guint32 *images, LbKey key)
+{
+  draw_all (augmenter, FALSE, images, key);
 }

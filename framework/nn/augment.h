@@ -12,8 +12,8 @@
  * - color: x + (u - 1/2); then (x - mean over channels) 2u + that mean (nothing on grey); then (x - mean of the image)
  *   (u + 1/2) + that mean
  * - crop: shift by whole pixels, at most int (size / 8 + 1/2) each way, filled with zero
- * - cutout: a square (of int (size / 2 + 1/2) pixels each way) set to zero, its centre anywhere in the image, clipped by
- *   it
+ * - cutout: a square (of int (size / 2 + 1/2) pixels each way) set to zero, its centre anywhere in the image, clipped
+ * by it
  * - flip: horizontal, with probability 1/2
  * - scale: by s_x and s_y in [1/1.2, 1.2] about the centre, bilinear, filled with zero
  * - rotate: by at most 15 degrees each way about the centre, bilinear, filled with zero
@@ -76,6 +76,9 @@ void lb_augmenter_bind (LbAugmenter *augmenter, LbProgram *program);
  * two augmenters with one key treat their images alike whatever their number (a matching step's real and synthetic
  * ones). */
 void lb_augmenter_draw (LbAugmenter *augmenter, gboolean shared, LbKey key);
+
+/* As above for each image, but image i undergoes what that draw gives image @images[i]. */
+void lb_augmenter_draw_as (LbAugmenter *augmenter, const guint32 *images, LbKey key);
 
 /* Gives image @image these parameters instead. Only ops of groups in the strategy. */
 void lb_augmenter_set (LbAugmenter *augmenter, gint64 image, const LbAugmentParameters *parameters);

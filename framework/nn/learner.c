@@ -24,6 +24,12 @@ typedef struct {
   LbNode *keys, *view_keys; /* of dropout; NULL without */
   LbAugmenter *augmenter, *view_augmenter;
   LbNode *loss;
+  /* Of CutMix: the images that show through, as they are augmented among the batch; NULL without. */
+  LbNode *partners;
+  LbAugmenter *partner_augmenter;
+  LbCutMix *cutmix;
+  guint32 *places, *partner_images; /* [batch]: of the partners in the batch and in the set */
+  LbTensor *partner_values;
   /* What is bound to the inputs of a batch; NULL until the first start. */
   LbTensor *image_values, *target_values, *view_values, *where_values, *view_target_values;
   LbTensor *key_values, *view_key_values;
@@ -92,6 +98,11 @@ step_free (Step *step)
   lb_program_free (step->program);
   lb_augmenter_free (step->augmenter);
   lb_augmenter_free (step->view_augmenter);
+  lb_augmenter_free (step->partner_augmenter);
+  lb_cutmix_free (step->cutmix);
+  g_free (step->places);
+  g_free (step->partner_images);
+  g_clear_pointer (&step->partner_values, lb_tensor_unref);
   g_free (step->parameters);
   for (guint k = 0; k < MOMENTS; k++)
     g_free (step->moments[k]);
@@ -114,6 +125,23 @@ key_input (LbGraph *graph, const LbNetwork *network, const char *name, gint64 n)
   return lb_network_has_dropout (network) ? lb_batch_input (graph, name, LB_SHAPE (n, LB_DROPOUT_KEY)) : NULL;
 }
 
+/* What the network sees of a batch; appends its images, and their partners with CutMix. */
+static LbNode *
+build_images (Step *step, LbGraph *graph, LbImageSize size, const LbLearnerSettings *settings)
+{
+  LbShape shape = LB_SHAPE (step->batch, size.height, size.width, size.channels);
+  LbNode *x;
+
+  step->images = lb_batch_input (graph, "images", shape);
+  x = lb_augment (step->images, &settings->augmentation, &step->augmenter);
+  if (settings->cutmix == 0)
+    return x;
+  step->partners = lb_batch_input (graph, "partners", shape);
+  step->places = g_new (guint32, step->batch);
+  step->partner_images = g_new (guint32, step->batch);
+  return lb_cutmix (x, lb_augment (step->partners, &settings->augmentation, &step->partner_augmenter), &step->cutmix);
+}
+
 /* The loss; appends the inputs of a batch. Views are cut in the program, so no cut image is ever stored. What the
  * network's statistics become goes to @statistics: moved by the images' batch first, then by the views'. */
 static LbNode *
@@ -126,9 +154,8 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   g_autofree LbNode **moved = g_memdup2 (step->parameters, n_tensors * sizeof (LbNode *));
   LbNode *x, *loss, *dense, *cut;
 
-  step->images = lb_batch_input (graph, "images", LB_SHAPE (n, size.height, size.width, size.channels));
+  x = build_images (step, graph, size, settings);
   step->targets = lb_batch_input (graph, "targets", LB_SHAPE (n, classes));
-  x = lb_augment (step->images, &settings->augmentation, &step->augmenter);
   step->keys = key_input (graph, network, "dropout keys", n);
   loss = lb_cross_entropy (lb_network_apply_training (network, step->parameters, x, step->keys, statistics),
                            step->targets);
@@ -247,8 +274,8 @@ step_bytes (const Step *step, guint threads)
   if (!step)
     return 0;
   return lb_program_peak_bytes (step->program, threads) + input_bytes (step->images) + input_bytes (step->targets)
-         + input_bytes (step->view_images) + input_bytes (step->where) + input_bytes (step->view_targets)
-         + input_bytes (step->keys) + input_bytes (step->view_keys);
+         + input_bytes (step->partners) + input_bytes (step->view_images) + input_bytes (step->where)
+         + input_bytes (step->view_targets) + input_bytes (step->keys) + input_bytes (step->view_keys);
 }
 
 gsize
@@ -288,6 +315,11 @@ step_start (Step *step, LbLearner *learner)
   step->image_values = bind_new (step->program, step->images);
   step->target_values = bind_new (step->program, step->targets);
   lb_augmenter_bind (step->augmenter, step->program);
+  if (step->partners) {
+    step->partner_values = bind_new (step->program, step->partners);
+    lb_augmenter_bind (step->partner_augmenter, step->program);
+    lb_cutmix_bind (step->cutmix, step->program);
+  }
   if (step->view_images) {
     step->view_values = bind_new (step->program, step->view_images);
     step->where_values = bind_new (step->program, step->where);
@@ -404,6 +436,30 @@ load_keys (Step *step, const LbLearner *learner)
                      lb_tensor_f32 (step->view_key_values));
 }
 
+/* Draws a rectangle and loads what shows in it; targets are mixed as the areas are. */
+static void
+load_partners (Step *step, const LbLearner *learner)
+{
+  const LbLearningSet *set = &learner->set;
+  const guint32 *indices = learner->order + learner->next;
+  LbImageSize size = lb_network_input (learner->network);
+  gint64 classes = lb_network_classes (learner->network);
+  LbKey key = step_key (learner, "cutmix");
+  LbRandom random = lb_random (lb_key_derive (key, "partner"));
+  LbCutMixBox box = lb_cutmix_draw (learner->settings.cutmix, size.height, size.width, lb_key_derive (key, "box"));
+  float share = (float)lb_cutmix_share (&box, size.height, size.width), *target = lb_tensor_f32 (step->target_values);
+
+  lb_random_permutation (&random, step->places, (gsize)step->batch);
+  for (gint64 i = 0; i < step->batch; i++, target += classes) {
+    step->partner_images[i] = indices[step->places[i]];
+    target[lb_tensor_i32 (set->labels)[indices[i]]] = 1 - share;
+    target[lb_tensor_i32 (set->labels)[step->partner_images[i]]] += share;
+  }
+  lb_images_load (set->images, step->partner_images, step->batch, set->mean, set->std, step->partner_values);
+  lb_augmenter_draw_as (step->partner_augmenter, step->places, step_key (learner, "augmentation"));
+  lb_cutmix_set (step->cutmix, &box);
+}
+
 static void
 load_batch (Step *step, const LbLearner *learner)
 {
@@ -416,6 +472,8 @@ load_batch (Step *step, const LbLearner *learner)
     lb_one_hot (lb_tensor_i32 (set->labels) + indices[i], 1, classes,
                 lb_tensor_f32 (step->target_values) + i * classes);
   lb_augmenter_draw (step->augmenter, FALSE, step_key (learner, "augmentation"));
+  if (step->partners)
+    load_partners (step, learner);
   load_keys (step, learner);
   if (!learner->settings.views)
     return;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "nn/augment.h"
+#include "nn/cutmix.h"
 #include "nn/network.h"
 #include "nn/schedule.h"
 #include "tensor/npz.h"
@@ -46,8 +47,9 @@ typedef struct {
    * start; 0: none. */
   double average_decay;
   LbAugmentation augmentation; /* of images, and of views once they are cut; drawn for each image */
-  gint64 views;                /* of each image in a step, drawn without replacement; 0: images alone */
-  double dense_weight;         /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
+  double cutmix; /* probability that the images of a step, once augmented, are mixed; views never are (cutmix.h) */
+  gint64 views;  /* of each image in a step, drawn without replacement; 0: images alone */
+  double dense_weight; /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
 } LbLearnerSettings;
 
 typedef struct _LbLearner LbLearner;

@@ -21,6 +21,15 @@ cosine (const LbSchedule *schedule, guint64 done, guint64 epoch_steps)
   return 0.5 * (1 + c);
 }
 
+/* Behind 2/3 and 5/6 of the epochs, rounded down. */
+static double
+two_steps (const LbSchedule *schedule, gint64 epoch)
+{
+  double factor = epoch >= 2 * schedule->epochs / 3 ? schedule->decay : 1;
+
+  return epoch >= 5 * schedule->epochs / 6 ? factor * schedule->decay : factor;
+}
+
 double
 lb_schedule_factor (const LbSchedule *schedule, guint64 epoch, guint64 step, guint64 epoch_steps)
 {
@@ -33,6 +42,8 @@ lb_schedule_factor (const LbSchedule *schedule, guint64 epoch, guint64 step, gui
     return epoch >= step_epoch (schedule) ? schedule->decay : 1;
   case LB_SCHEDULE_COSINE:
     return cosine (schedule, done, epoch_steps);
+  case LB_SCHEDULE_TWO_STEPS:
+    return two_steps (schedule, (gint64)epoch);
   case LB_SCHEDULE_CONSTANT:
     break;
   }

@@ -21,6 +21,7 @@ distillation_clear (Distillation *d)
   g_clear_pointer (&d->learner, lb_learner_free);
   g_clear_pointer (&d->by_class, lb_class_images_free);
   g_clear_pointer (&d->order, g_free);
+  g_clear_pointer (&d->chosen, g_free);
   g_clear_pointer (&d->synthetic, lb_tensor_unref);
   g_clear_pointer (&d->gradient, lb_tensor_unref);
   g_clear_pointer (&d->momentum, lb_tensor_unref);
@@ -55,18 +56,28 @@ set_loops (Distillation *d)
   d->inner_epochs = d->self->inner_epochs ? d->self->inner_epochs : inner;
 }
 
+/* What the network between steps is augmented by. */
+static const char *
+network_augmentation (const GradientMatching *self)
+{
+  return g_str_equal (self->network_augmentation, "same") ? self->augmentation : self->network_augmentation;
+}
+
 gboolean
 distillation_compile (Distillation *d, gint64 images, gint64 smallest, GError **error)
 {
   const GradientMatching *self = d->self;
   gint64 real = smallest > 0 ? MIN (self->real_batch, smallest) : self->real_batch;
-  LbLearnerSettings settings = { .batch = self->batch, .momentum = self->momentum, .weight_decay = self->weight_decay };
+  LbLearnerSettings settings = {
+    .batch = self->batch, .momentum = self->momentum, .weight_decay = self->weight_decay, .cutmix = self->network_cutmix
+  };
 
   set_loops (d);
   d->images = MAX (images, 0);
   d->small = self->images_per_class * self->formation * self->formation;
-  if (!lb_augmentation_parse (self->augmentation, &settings.augmentation, error)
-      || !match_build (&d->match, d->network, self, real, d->small, error))
+  d->matched = self->synthetic_batch ? MIN (self->synthetic_batch, d->small) : d->small;
+  if (!lb_augmentation_parse (network_augmentation (self), &settings.augmentation, error)
+      || !match_build (&d->match, d->network, self, real, d->matched, error))
     return FALSE;
   if (self->formation > 1
       && !enlarger_build (&d->enlarger, d->classes * d->small, lb_network_input (d->network), self, error))
@@ -112,7 +123,8 @@ distillation_bytes (const Distillation *d, guint threads)
   else if (d->learner)
     copies += d->self->formation * d->self->formation;
   /* The network at hand and its fresh parameters. */
-  return bytes + (double)sizeof (float) * (double)(copies * floats + 2 * lb_network_n_parameters (d->network));
+  return bytes + (double)d->small * sizeof *d->chosen
+         + (double)sizeof (float) * (double)(copies * floats + 2 * lb_network_n_parameters (d->network));
 }
 
 /* ---- The images ---- */
@@ -141,10 +153,12 @@ static void
 start_images (Distillation *d)
 {
   LbImageSize size = lb_network_input (d->network);
-  LbShape block = lb_node_shape (d->match.ours.images), all = block;
+  LbShape block = lb_node_shape (d->match.ours.images), all;
   LbKey key = lb_stage_key (d->stage, "start");
   LbRandom random = lb_random (key);
 
+  block.dim[0] = d->small;
+  all = block;
   all.dim[0] *= d->classes;
   d->synthetic = lb_tensor_new (LB_F32, all);
   d->gradient = lb_tensor_new (LB_F32, all);
@@ -240,6 +254,41 @@ set_targets (LbTensor *targets, gint64 class)
     lb_one_hot (&label, 1, lb_tensor_dim (targets, 1), lb_tensor_f32 (targets) + i * lb_tensor_dim (targets, 1));
 }
 
+/* Chooses which small images of a class are matched with @key; all, in order, when there is no choice. */
+static void
+choose_images (Distillation *d, LbKey key)
+{
+  LbRandom random = lb_random (key);
+
+  if (d->matched < d->small)
+    lb_random_permutation (&random, d->chosen, (gsize)d->small);
+}
+
+/* Copies the chosen images of @class from the synthetic ones into the batch, or their gradient back: that of the others
+ * is zero. */
+static void
+load_chosen (Distillation *d, gint64 class)
+{
+  gint64 pixels = lb_tensor_size (d->synthetic) / lb_tensor_dim (d->synthetic, 0);
+  const float *from = lb_tensor_f32 (d->synthetic) + class * d->small * pixels;
+  float *to = lb_tensor_f32 (d->match.ours.image_values);
+
+  for (gint64 i = 0; i < d->matched; i++)
+    memcpy (to + i * pixels, from + d->chosen[i] * pixels, (gsize)pixels * sizeof (float));
+}
+
+static void
+store_gradient (Distillation *d, gint64 class)
+{
+  gint64 pixels = lb_tensor_size (d->synthetic) / lb_tensor_dim (d->synthetic, 0);
+  const float *from = lb_tensor_f32 (lb_program_result (d->match.ours.program, d->match.image_gradient));
+  float *to = lb_tensor_f32 (d->gradient) + class * d->small * pixels;
+
+  memset (to, 0, (gsize)(d->small * pixels) * sizeof (float));
+  for (gint64 i = 0; i < d->matched; i++)
+    memcpy (to + d->chosen[i] * pixels, from + i * pixels, (gsize)pixels * sizeof (float));
+}
+
 /* The matching loss of one class; the gradient of its synthetic images goes to @d->gradient. */
 static double
 match_class (Distillation *d, gint64 class, LbKey key)
@@ -247,8 +296,6 @@ match_class (Distillation *d, gint64 class, LbKey key)
   Match *m = &d->match;
   LbCompute *compute = lb_stage_compute (d->stage);
   LbKey augmentation = lb_key_index (lb_key_derive (key, "augmentation"), (guint64) class);
-  gint64 first = class * lb_tensor_size (m->ours.image_values);
-  gsize bytes = lb_tensor_bytes (m->ours.image_values);
 
   lb_augmenter_draw (m->real.augmenter, TRUE, augmentation);
   lb_augmenter_draw (m->ours.augmenter, TRUE, augmentation);
@@ -256,11 +303,11 @@ match_class (Distillation *d, gint64 class, LbKey key)
   set_targets (m->real.target_values, class);
   lb_program_run (m->real.program, compute);
 
-  memcpy (lb_tensor_f32 (m->ours.image_values), lb_tensor_f32 (d->synthetic) + first, bytes);
+  choose_images (d, lb_key_index (lb_key_derive (key, "synthetic batch"), (guint64) class));
+  load_chosen (d, class);
   set_targets (m->ours.target_values, class);
   lb_program_run (m->ours.program, compute);
-  memcpy (lb_tensor_f32 (d->gradient) + first, lb_tensor_f32 (lb_program_result (m->ours.program, m->image_gradient)),
-          bytes);
+  store_gradient (d, class);
   return lb_program_scalar (m->ours.program, m->distance);
 }
 
@@ -464,6 +511,9 @@ prepare (Distillation *d)
   d->parameters = lb_tensor_new (LB_F32, LB_SHAPE (lb_network_n_parameters (d->network)));
   match_bind (&d->match, d->network, d->parameters);
   start_images (d);
+  d->chosen = g_new (guint32, d->small);
+  for (gint64 i = 0; i < d->small; i++)
+    d->chosen[i] = (guint32)i;
   if (d->self->formation > 1)
     enlarger_bind (&d->enlarger, d->synthetic);
   if (!d->learner || !learns_from_source (d))

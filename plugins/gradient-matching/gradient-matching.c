@@ -35,6 +35,8 @@ static const LbProperty properties[] = {
               "With network-data source: real images drawn for each training between two steps"),
   LB_INTEGER (GradientMatching, real_batch, "real-batch", "256", 1, 65536, "images",
               "Real images of a class in a step; if a class has fewer, as many as the smallest class has"),
+  LB_INTEGER (GradientMatching, synthetic_batch, "synthetic-batch", "0", 0, 65536, "images",
+              "Small synthetic images of a class in a step, drawn from all; 0: all of them"),
   LB_INTEGER (GradientMatching, batch, "batch", "256", 1, 65536, "images", "Images in a step of the network"),
   LB_NUMBER (GradientMatching, image_learning_rate, "image-learning-rate", "0.1", 0, 1e6, NULL,
              "Learning rate of the images"),
@@ -50,6 +52,12 @@ static const LbProperty properties[] = {
       GradientMatching, augmentation, "augmentation", "none",
       "none (DC), or groups such as color_crop_cutout_flip_scale_rotate (DSA): one is drawn for a class and step, "
       "the same for its real and synthetic images; or color-crop-cutout: all together (IDC)"),
+  LB_STRING (
+      GradientMatching, network_augmentation, "network-augmentation", "same",
+      "What the network learns from is augmented so, each image in its own way: same as in augmentation, none, or "
+      "groups as there"),
+  LB_NUMBER (GradientMatching, network_cutmix, "network-cutmix", "0", 0, 1, NULL,
+             "Probability of CutMix in a step of the network, see the trainer's cutmix"),
   LB_PROPERTIES_END,
 };
 
@@ -102,6 +110,9 @@ check_properties (LbConfigure *configure, const GradientMatching *self, LbImageS
                                         "%d does not divide the images' %d x %d pixels into whole ones; expected a "
                                         "number that divides both sides",
                                         (int)self->formation, (int)size.height, (int)size.width);
+  if (!g_str_equal (self->network_augmentation, "same")
+      && !lb_augmentation_parse (self->network_augmentation, &augmentation, &reason))
+    return lb_configure_property_error (configure, "network-augmentation", error, "%s", reason->message);
   return TRUE;
 }
 
@@ -170,10 +181,10 @@ static const LbStageType gradient_matching_type = {
     "bilinearly to the image's size before it is used. The output samples brings images as they are used, so that "
     "whatever reads them needs to know nothing of it, and tells what storing them takes, which is what reports count; "
     "the output stored brings the stored ones. The published setting is network-data source with outer-steps 100, "
-    "distance l1, real-batch and batch 64, momentum 0.9, weight-decay 0.0005, augmentation color-crop-cutout, start "
-    "real, clamp, and 2000 iterations; its CutMix is not here, its image learning rate is for images before "
-    "normalisation (divide it by the square of the source's std), all synthetic images of a class are matched at once, "
-    "and small images start as means of pixels.",
+    "distance l1, real-batch and batch 64, synthetic-batch 128, momentum 0.9, weight-decay 0.0005, augmentation "
+    "color-crop-cutout, network-augmentation color-crop with network-cutmix 0.5, start real, clamp, and 2000 "
+    "iterations. The public code's image learning rate is for images before normalisation (divide it by the square of "
+    "the source's std); small images start as means of pixels here, and all classes take their step at once.",
   .inputs = inputs,
   .outputs = outputs,
   .properties = properties,

@@ -9,9 +9,10 @@
 #include "limbeck.h"
 
 typedef struct {
-  char *architecture, *start, *augmentation, *distance, *network_data;
-  gint64 images_per_class, formation, iterations, outer_steps, inner_epochs, real_batch, batch, network_images;
-  double image_learning_rate, image_momentum, learning_rate, momentum, weight_decay;
+  char *architecture, *start, *augmentation, *distance, *network_data, *network_augmentation;
+  gint64 images_per_class, formation, iterations, outer_steps, inner_epochs, real_batch, synthetic_batch, batch,
+      network_images;
+  double image_learning_rate, image_momentum, learning_rate, momentum, weight_decay, network_cutmix;
   gboolean clamp;
 } GradientMatching;
 
@@ -44,7 +45,7 @@ typedef struct {
   LbNode **given, *distance, *image_gradient; /* ... these, and ends in these */
 } Match;
 
-/* Sizes: of the batch of real images; of synthetic small images of a class. */
+/* Sizes: of the batch of real images, and of that of synthetic small ones. */
 gboolean match_build (Match *match, const LbNetwork *network, const GradientMatching *self, gint64 real, gint64 small,
                       GError **error);
 /* Gives the programs batches of their own, and the network's parameters in @flat. */
@@ -75,7 +76,9 @@ typedef struct {
   gint64 classes, outer_steps, inner_epochs;
   LbPacket *source; /* borrowed */
   LbClassImages *by_class;
-  gint64 small;                              /* small images of a class */
+  gint64 small;                              /* small images of a class ... */
+  gint64 matched;                            /* ... and those of them in a step */
+  guint32 *chosen;                           /* [small]: which, in front */
   LbTensor *synthetic, *gradient, *momentum; /* f32 [classes * small, h / f, w / f, c] */
   LbTensor *labels;                          /* i32, of the small images */
   LbTensor *parameters;                      /* f32 [p], of the network at hand */

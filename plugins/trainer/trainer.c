@@ -13,13 +13,13 @@
 typedef struct {
   char **architectures, *optimizer, *schedule, *augmentation;
   gint64 repeats, epochs, batch, views_per_image, warmup_epochs;
-  double learning_rate, momentum, weight_decay, epsilon, decay, ema, dense_weight;
+  double learning_rate, momentum, weight_decay, epsilon, decay, ema, cutmix, dense_weight;
   GArray *betas;
 } Trainer;
 
 /* In the order of LbOptimiser and LbScheduleKind. */
 static const char *const optimizers[] = { "sgd", "adam", "adamw", NULL };
-static const char *const schedules[] = { "constant", "step", "cosine", NULL };
+static const char *const schedules[] = { "constant", "step", "cosine", "two-steps", NULL };
 
 static const LbProperty properties[] = {
   LB_STRINGS (Trainer, architectures, "architecture", "convnet-d3", "Architectures to train, one or a list"),
@@ -35,10 +35,14 @@ static const LbProperty properties[] = {
   LB_NUMBERS (Trainer, betas, "betas", "[0.9, 0.999]", 0, 1, NULL, "Decay of the two moments of Adam, each below 1"),
   LB_NUMBER (Trainer, epsilon, "epsilon", "1e-8", 1e-30, 1, NULL, "Added to the denominator of Adam"),
   LB_NUMBER (Trainer, weight_decay, "weight-decay", "0.0005", 0, 1, NULL, "Weight decay, on all parameters"),
-  LB_CHOICE (Trainer, schedule, "schedule", "step", schedules,
-             "The learning rate: constant, one step past half of the epochs, or half a cosine down to 0"),
-  LB_NUMBER (Trainer, decay, "learning-rate-decay", "0.1", 0, 1, NULL,
-             "Factor of the step on the learning rate, where the optimizer starts afresh; 1 leaves it as it is"),
+  LB_CHOICE (
+      Trainer, schedule, "schedule", "step", schedules,
+      "The learning rate: constant, one step past half of the epochs, half a cosine down to 0, or two steps at two "
+      "thirds and five sixths of the epochs (IDC)"),
+  LB_NUMBER (
+      Trainer, decay, "learning-rate-decay", "0.1", 0, 1, NULL,
+      "Factor of each step on the learning rate; the optimizer starts afresh at step, unless this is 1, and goes on "
+      "at two-steps"),
   LB_INTEGER (Trainer, warmup_epochs, "warmup-epochs", "0", 0, 1000000, "epochs",
               "Epochs in front during which the learning rate rises in equal steps to its full value"),
   LB_NUMBER (Trainer, ema, "ema", "0", 0, 0.999999, NULL,
@@ -46,6 +50,9 @@ static const LbProperty properties[] = {
   LB_STRING (Trainer, augmentation, "augmentation", "none",
              "Drawn for each image at each step: none, crop-flip, or groups such as "
              "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA)"),
+  LB_NUMBER (Trainer, cutmix, "cutmix", "0", 0, 1, NULL,
+             "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
+             "of the batch (CutMix); not of views"),
   LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
              "Weight of the loss on views, where the set has dense labels"),
   LB_INTEGER (
@@ -139,6 +146,7 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
                                                  .warmup = self->warmup_epochs,
                                                  .decay = self->decay },
                                    .average_decay = self->ema,
+                                   .cutmix = self->cutmix,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
                                    .dense_weight = self->dense_weight };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))

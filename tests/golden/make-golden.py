@@ -270,6 +270,23 @@ def augmentation_values():
     return values
 
 
+def cutmix_values():
+    """CutMix (Yun et al., arXiv 1905.04899) of four images of 11 x 11 x 3, those of PHOTOS at 3, 0, 1, 2 showing in the
+    rectangle of rows 2 to 6 and columns 5 to 10, under a linear network of 10 classes: the mixed images, the loss as
+    the field's codes have it, a mean of two cross-entropies weighed by the areas, and its gradient by the weights."""
+    x = channels_first(numbers(PHOTOS, (4, 11, 11, 3)))
+    weights = numbers(PHOTO_WEIGHTS, (10, 11 * 11 * 3), 0, 1 / 8).requires_grad_(True)
+    target, partner = torch.tensor([1, 7, 7, 4]), torch.tensor([3, 0, 1, 2])
+    mixed = x.clone()
+    mixed[:, :, 2:7, 5:11] = x[partner][:, :, 2:7, 5:11]
+    mixed = channels_last(mixed)
+    scores = mixed.reshape(4, -1) @ weights.T
+    kept = 1 - 5 * 6 / (11 * 11)
+    loss = F.cross_entropy(scores, target) * kept + F.cross_entropy(scores, target[partner]) * (1 - kept)
+    gradient, = torch.autograd.grad(loss, weights)
+    return {'cutmix': mixed, 'cutmix_loss': loss, 'cutmix_gradient': gradient}
+
+
 def whitening_values():
     """30 images [2, 3, 4], given in the order of streams, that are 30 x 10 numbers mixed by a 10 x 24 matrix, so that
     the covariance has rank 10; ZCA whitening with epsilon 0.1 of them."""
@@ -296,7 +313,7 @@ def main():
     write('methods.npz', torch_methods.values(sys.modules[__name__]))
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
-    write('training.npz', {**adam_values(), **augmentation_values(), **whitening_values()})
+    write('training.npz', {**adam_values(), **augmentation_values(), **cutmix_values(), **whitening_values()})
 
 
 if __name__ == '__main__':

@@ -184,6 +184,51 @@ test_augmentation (gconstpointer precision)
     check_op (precision, ops[i]);
 }
 
+/* ---- CutMix ---- */
+
+/* Targets are mixed here, where the script mixes losses. */
+static void
+test_cutmix (gconstpointer data)
+{
+  const Precision *precision = data;
+  static const gint64 partner[4] = { 3, 0, 1, 2 }, label[4] = { 1, 7, 7, 4 };
+  const LbCutMixBox box = { .x = 5, .y = 2, .width = 6, .height = 5 };
+  LbDType dtype = precision->dtype;
+  LbShape shape = LB_SHAPE (4, SIZE, SIZE, 3), matrix = LB_SHAPE (10, SIZE * SIZE * 3);
+  double share = lb_cutmix_share (&box, SIZE, SIZE);
+  gint64 pixels = SIZE * SIZE * 3;
+  g_autoptr (LbTensor) images = numbers (dtype, PHOTOS, shape, 0, 1), others = lb_tensor_copy (images);
+  g_autoptr (LbTensor) targets = lb_tensor_new (dtype, LB_SHAPE (4, 10));
+  g_autoptr (LbGraph) graph = lb_graph_new (dtype);
+  LbNode *x = lb_batch_input (graph, "x", shape), *y = lb_batch_input (graph, "y", shape);
+  LbNode *t = lb_batch_input (graph, "t", LB_SHAPE (4, 10)), *w = lb_input (graph, "w", matrix), *outputs[3];
+  g_autoptr (LbCutMix) cutmix = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbProgram) program = NULL;
+
+  outputs[0] = lb_cutmix (x, y, &cutmix);
+  outputs[1] = lb_cross_entropy (lb_matmul (lb_reshape (outputs[0], LB_SHAPE (4, pixels)), FALSE, w, TRUE), t);
+  lb_gradients (outputs[1], &w, 1, &outputs[2]);
+  program = lb_compile (graph, outputs, 3, &error);
+  g_assert_no_error (error);
+  for (gint64 i = 0; i < 4; i++) {
+    for (gint64 p = 0; p < pixels; p++)
+      set_element (others, i * pixels + p, get_element (images, partner[i] * pixels + p));
+    set_element (targets, 10 * i + label[i], 1 - share);
+    set_element (targets, 10 * i + label[partner[i]], get_element (targets, 10 * i + label[partner[i]]) + share);
+  }
+  lb_program_bind (program, x, images);
+  lb_program_bind (program, y, others);
+  lb_program_bind (program, t, targets);
+  bind_take (program, w, numbers (dtype, PHOTO_WEIGHTS, matrix, 0, 0.125));
+  lb_cutmix_bind (cutmix, program);
+  lb_cutmix_set (cutmix, &box);
+  run_once (program);
+  assert_golden (precision, "cutmix", 0, lb_program_result (program, outputs[0]));
+  assert_golden (precision, "cutmix_loss", 0, lb_program_result (program, outputs[1]));
+  assert_golden (precision, "cutmix_gradient", 0, lb_program_result (program, outputs[2]));
+}
+
 /* ---- Whitening ---- */
 
 /* The set of make-golden.py, in f32. */
@@ -232,6 +277,7 @@ main (int argc, char **argv)
     { "four-adam-steps-are-those-of-pytorch", test_adam },
     { "four-adamw-steps-are-those-of-pytorch", test_adamw },
     { "augmentation-and-two-derivatives-are-those-of-pytorch", test_augmentation },
+    { "mixed-images-and-their-loss-are-those-of-pytorch", test_cutmix },
   };
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (tests); i++)

@@ -162,6 +162,30 @@ test_images_are_augmented (void)
   g_assert_cmpfloat (cropped.last, <, 0.2);
 }
 
+/* Mixed on every step, the labels of the toy set are soft, which no network gets below their entropy; what is learnt
+ * from them tells whole images apart nonetheless. */
+static void
+test_images_are_mixed (void)
+{
+  g_auto (Toy) toy = toy_new (24, 1);
+  LbLearningSet set = { .images = toy.images, .labels = toy.labels, .mean = toy.mean, .std = toy.std };
+  LbLearnerSettings settings = { .batch = 12, .momentum = 0.9, .cutmix = 1 };
+  g_auto (Lesson) mixed = learn (&set, &settings, 0.01, 25, 1);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbPool) pool = lb_pool_new (1);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  g_autoptr (LbLearner) plain = lb_learner_new (mixed.network, 24, &(LbLearnerSettings){ .batch = 24 }, &error);
+  double loss;
+
+  g_assert_cmpfloat (mixed.last, >, 0.1);
+  g_assert_cmpfloat (mixed.last, <, 0.6);
+  g_assert_no_error (error);
+  lb_learner_start (plain, mixed.parameters, 0);
+  lb_learner_begin_epoch (plain, &set, lb_key (1));
+  g_assert_true (lb_learner_step (plain, compute, &loss));
+  g_assert_cmpfloat (loss, <, 0.25);
+}
+
 /* Labels of the images say nothing; views, when they are not flipped, tell all. */
 static void
 test_views_are_augmented (void)
@@ -273,10 +297,12 @@ test_restored_training_ends_in_the_same_bits (void)
       .weight_decay = 0.1,
       .schedule = { LB_SCHEDULE_COSINE, 3, 1 },
       .average_decay = 0.9 },
+    { .batch = 8, .cutmix = 0.5, .schedule = { LB_SCHEDULE_TWO_STEPS, 3, 0, 0.2 } },
     { .batch = 8 },
   };
 
   g_assert_true (lb_augmentation_parse ("color_crop_cutout_scale_rotate", &settings[1].augmentation, NULL));
+  g_assert_true (lb_augmentation_parse ("color-crop", &settings[2].augmentation, NULL));
   for (guint i = 0; i < G_N_ELEMENTS (settings); i++) {
     g_autoptr (GArray) whole = learn_steps (&toy, &settings[i], NULL, 9);
     for (guint cut = 2; cut <= 8; cut += 3) {
@@ -374,6 +400,7 @@ main (int argc, char **argv)
   g_test_add_func ("/learner/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/learner/adam-learns-too", test_adam_learns_too);
   g_test_add_func ("/learner/images-are-augmented", test_images_are_augmented);
+  g_test_add_func ("/learner/images-are-mixed", test_images_are_mixed);
   g_test_add_func ("/learner/views-are-augmented", test_views_are_augmented);
   g_test_add_func ("/learner/average-follows-the-parameters", test_average_follows_the_parameters);
   g_test_add_func ("/learner/restored-training-ends-in-the-same-bits", test_restored_training_ends_in_the_same_bits);

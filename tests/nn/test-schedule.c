@@ -45,6 +45,21 @@ test_cosine_falls_at_every_step (void)
   g_assert_false (lb_schedule_restarts (&schedule, 3));
 }
 
+/* As a scheduler with milestones at 2/3 and 5/6 of 1000 epochs, rounded down, that is stepped behind each of them. */
+static void
+test_two_steps_come_at_two_thirds_and_five_sixths (void)
+{
+  LbSchedule schedule = { LB_SCHEDULE_TWO_STEPS, 1000, 0, 0.2 };
+
+  g_assert_cmpfloat (lb_schedule_factor (&schedule, 665, 9, 10), ==, 1);
+  g_assert_cmpfloat (lb_schedule_factor (&schedule, 666, 0, 10), ==, 0.2);
+  g_assert_cmpfloat (lb_schedule_factor (&schedule, 832, 9, 10), ==, 0.2);
+  g_assert_cmpfloat (lb_schedule_factor (&schedule, 833, 0, 10), ==, 0.2 * 0.2);
+  g_assert_cmpfloat (lb_schedule_factor (&schedule, 999, 9, 10), ==, 0.2 * 0.2);
+  for (guint epoch = 0; epoch < 1000; epoch++)
+    g_assert_false (lb_schedule_restarts (&schedule, epoch));
+}
+
 /* Two epochs of three steps: 1/6, 2/6, ... 1; the cosine then has the rest to itself. */
 static void
 test_warmup_rises_in_equal_steps (void)
@@ -67,6 +82,8 @@ main (int argc, char **argv)
   g_test_add_func ("/schedule/nothing-asked-for-is-a-constant-rate", test_nothing_asked_for_is_a_constant_rate);
   g_test_add_func ("/schedule/step-comes-once-past-half-way", test_step_comes_once_past_half_way);
   g_test_add_func ("/schedule/cosine-falls-at-every-step", test_cosine_falls_at_every_step);
+  g_test_add_func ("/schedule/two-steps-come-at-two-thirds-and-five-sixths",
+                   test_two_steps_come_at_two_thirds_and_five_sixths);
   g_test_add_func ("/schedule/warmup-rises-in-equal-steps", test_warmup_rises_in_equal_steps);
   return g_test_run ();
 }

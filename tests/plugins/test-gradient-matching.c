@@ -205,6 +205,8 @@ formed (LbPacket *source, guint threads)
   harness_set (h, "momentum", "0.9");
   harness_set (h, "weight-decay", "0.0005");
   harness_set (h, "augmentation", "color-crop-cutout");
+  harness_set (h, "network-augmentation", "color-crop");
+  harness_set (h, "network-cutmix", "0.5");
   harness_set (h, "start", "real");
   harness_set (h, "clamp", "true");
   harness_set (h, "image-learning-rate", "0.001");
@@ -246,6 +248,70 @@ test_formation_stores_four_in_one (void)
   }
   g_assert_cmpfloat (h->flops, ==, h->configured->flops);
   assert_same_tensor (lb_packet_get (stored, "images"), lb_packet_get (harness_output (two, "stored", 0), "images"));
+}
+
+/* A step of two of a class's eight small images leaves the other six as they were; the next one may draw others. */
+static void
+test_batch_of_synthetic_images_moves_alone (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) start = matching (source, "8", "1"), one = matching (source, "8", "1");
+  g_autoptr (Harness) ten = matching (source, "8", "10");
+  Harness *const all[3] = { start, one, ten };
+  guint moved[3] = { 0 };
+
+  for (guint k = 0; k < 3; k++) {
+    const float *x, *x0;
+
+    harness_set (all[k], "synthetic-batch", "2");
+    harness_set (all[k], "outer-steps", "1");
+    harness_set (all[k], "start", "real");
+    harness_set (all[k], "image-learning-rate", k == 0 ? "0" : "0.1");
+    harness_run_well (all[k]);
+    g_assert_cmpfloat (all[k]->flops, ==, all[k]->configured->flops);
+    x = lb_tensor_f32 (lb_packet_get (harness_output (all[k], "samples", 0), "images"));
+    x0 = lb_tensor_f32 (lb_packet_get (harness_output (start, "samples", 0), "images"));
+    for (guint i = 0; i < 24; i++)
+      moved[k] += memcmp (x + 64 * i, x0 + 64 * i, 64 * sizeof (float)) != 0;
+  }
+  g_assert_cmpuint (moved[1], ==, 3 * 2);
+  g_assert_cmpuint (moved[2], >, 3 * 4);
+}
+
+/* What the network learns from is augmented and mixed as it is told, apart from what is matched: that changes nothing
+ * before it has learnt anything. */
+static void
+test_network_has_an_augmentation_of_its_own (void)
+{
+  static const char *const cases[][3]
+      = { { "none", "same", "0" }, { "none", "crop", "0" }, { "none", "same", "1" }, { "crop", "none", "0" } };
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) wrong = matching (source, "1", "1");
+  double first[4], last[4];
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (Harness) h = matching (source, "2", "1");
+
+    harness_set (h, "outer-steps", "3");
+    harness_set (h, "inner-epochs", "5");
+    harness_set (h, "augmentation", cases[i][0]);
+    harness_set (h, "network-augmentation", cases[i][1]);
+    harness_set (h, "network-cutmix", cases[i][2]);
+    harness_run_well (h);
+    g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+    first[i] = h->first_value;
+    last[i] = h->last_value;
+  }
+  g_assert_cmpfloat (first[1], ==, first[0]);
+  g_assert_cmpfloat (first[2], ==, first[0]);
+  g_assert_cmpfloat (first[3], !=, first[0]);
+  g_assert_cmpfloat (last[1], !=, last[0]);
+  g_assert_cmpfloat (last[2], !=, last[0]);
+  harness_set (wrong, "network-augmentation", "mirror");
+  harness_refuses (
+      wrong, LB_ERROR_PIPELINE,
+      "property 'network-augmentation': augmentation 'mirror' has 'mirror'; expected none, or some of color, "
+      "crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or '-' (all are used)");
 }
 
 static void
@@ -371,6 +437,10 @@ main (int argc, char **argv)
   g_test_add_func ("/gradient-matching/augmentation-moves-images-elsewhere", test_augmentation_moves_images_elsewhere);
   g_test_add_func ("/gradient-matching/loops-are-the-published-ones", test_loops_are_the_published_ones);
   g_test_add_func ("/gradient-matching/formation-stores-four-in-one", test_formation_stores_four_in_one);
+  g_test_add_func ("/gradient-matching/batch-of-synthetic-images-moves-alone",
+                   test_batch_of_synthetic_images_moves_alone);
+  g_test_add_func ("/gradient-matching/network-has-an-augmentation-of-its-own",
+                   test_network_has_an_augmentation_of_its_own);
   g_test_add_func ("/gradient-matching/formation-must-divide-the-images", test_formation_must_divide_the_images);
   g_test_add_func ("/gradient-matching/every-distance-falls", test_every_distance_falls);
   g_test_add_func ("/gradient-matching/ten-seeds-stay-finite", test_ten_seeds_stay_finite);

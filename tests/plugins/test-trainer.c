@@ -104,6 +104,24 @@ test_rate_falls_past_half_way (void)
                       lb_packet_get (harness_output (three, "model", 0), "parameters"));
 }
 
+/* A decay of 0 at two thirds: what comes behind changes nothing. */
+static void
+test_rate_falls_at_two_thirds (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
+  g_autoptr (Harness) six = trainer (samples, "samples", "6"), four = trainer (samples, "samples", "4");
+
+  harness_set (six, "schedule", "two-steps");
+  harness_set (six, "learning-rate-decay", "0");
+  harness_set (six, "cutmix", "0.5");
+  harness_set (four, "schedule", "constant");
+  harness_set (four, "cutmix", "0.5");
+  harness_run_well (six);
+  harness_run_well (four);
+  assert_same_tensor (lb_packet_get (harness_output (six, "model", 0), "parameters"),
+                      lb_packet_get (harness_output (four, "model", 0), "parameters"));
+}
+
 static void
 test_same_bits_at_any_thread_count (void)
 {
@@ -286,6 +304,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/learns-a-separable-set", test_learns_a_separable_set);
   g_test_add_func ("/trainer/augmented-sets-train-on-views", test_augmented_sets_train_on_views);
   g_test_add_func ("/trainer/rate-falls-past-half-way", test_rate_falls_past_half_way);
+  g_test_add_func ("/trainer/rate-falls-at-two-thirds", test_rate_falls_at_two_thirds);
   g_test_add_func ("/trainer/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/trainer/every-architecture-trains-and-is-scored", test_every_architecture_trains_and_is_scored);
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
