@@ -18,6 +18,7 @@ distillation_clear (Distillation *d)
 {
   match_clear (&d->match);
   enlarger_clear (&d->enlarger);
+  statistics_clear (&d->statistics);
   g_clear_pointer (&d->learner, lb_learner_free);
   g_clear_pointer (&d->by_class, lb_class_images_free);
   g_clear_pointer (&d->order, g_free);
@@ -77,10 +78,11 @@ distillation_compile (Distillation *d, gint64 images, gint64 smallest, GError **
   d->small = self->images_per_class * self->formation * self->formation;
   d->matched = self->synthetic_batch ? MIN (self->synthetic_batch, d->small) : d->small;
   if (!lb_augmentation_parse (network_augmentation (self), &settings.augmentation, error)
-      || !match_build (&d->match, d->network, self, real, d->matched, error))
+      || !match_build (&d->match, d->network, self, real, d->matched, error)
+      || !statistics_build (&d->statistics, d->network, smallest, error))
     return FALSE;
   if (self->formation > 1
-      && !enlarger_build (&d->enlarger, d->classes * d->small, lb_network_input (d->network), self, error))
+      && !enlarger_build (&d->enlarger, d->classes * d->small, lb_network_input (d->network), self->formation, error))
     return FALSE;
   if (d->outer_steps == 1)
     return TRUE;
@@ -94,7 +96,7 @@ distillation_compile (Distillation *d, gint64 images, gint64 smallest, GError **
 double
 distillation_flops (const Distillation *d)
 {
-  double step = (double)d->classes * match_flops (&d->match);
+  double step = (double)d->classes * match_flops (&d->match) + statistics_flops (&d->statistics);
   double enlarging = d->enlarger.program ? lb_program_flops (d->enlarger.program) : 0;
   double training = d->learner ? (double)d->inner_epochs * lb_learner_epoch_flops (d->learner)
                                      + (learns_from_source (d) ? 0 : enlarging)
@@ -112,7 +114,7 @@ distillation_bytes (const Distillation *d, guint threads)
   gint64 pixels = size.channels * size.height * size.width, floats = d->classes * d->self->images_per_class * pixels;
   gint64 copies = 3; /* the images, their gradient and momentum */
   double bytes = (double)(match_bytes (&d->match, threads) + enlarger_bytes (&d->enlarger, threads)
-                          + lb_class_images_bytes (d->images));
+                          + statistics_bytes (&d->statistics, threads) + lb_class_images_bytes (d->images));
 
   if (d->learner)
     bytes += (double)lb_learner_peak_bytes (d->learner, threads);
@@ -239,6 +241,8 @@ distillation_stored (Distillation *d)
 
   lb_packet_take (packet, "images", lb_images_to_stream (images));
   lb_packet_take (packet, "labels", lb_class_labels (d->classes, d->self->images_per_class));
+  if (d->self->formation > 1)
+    take_i64 (packet, "formation", d->self->formation);
   lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
   return packet;
 }
@@ -311,12 +315,24 @@ match_class (Distillation *d, gint64 class, LbKey key)
   return lb_program_scalar (m->ours.program, m->distance);
 }
 
+/* Of the step at hand. */
+static float
+image_rate (const Distillation *d)
+{
+  LbSchedule schedule = { .kind = LB_SCHEDULE_COSINE, .epochs = d->self->iterations };
+
+  if (g_str_equal (d->self->image_schedule, "constant"))
+    return (float)d->self->image_learning_rate;
+  return (float)(d->self->image_learning_rate
+                 * lb_schedule_factor (&schedule, (guint64)d->iteration, (guint64)d->outer, (guint64)d->outer_steps));
+}
+
 /* SGD with momentum on all images at once. Returns the largest pixel, not a number if there is one. */
 static double
 move_images (Distillation *d)
 {
   float *x = lb_tensor_f32 (d->synthetic), *m = lb_tensor_f32 (d->momentum), *g = lb_tensor_f32 (d->gradient);
-  float rate = (float)d->self->image_learning_rate, momentum = (float)d->self->image_momentum, largest = 0;
+  float rate = image_rate (d), momentum = (float)d->self->image_momentum, largest = 0;
 
   for (gint64 i = 0; i < lb_tensor_size (d->synthetic); i++) {
     m[i] = momentum * m[i] + g[i];
@@ -473,6 +489,7 @@ run_step (Distillation *d, LbKey key, GError **error)
 
   if (d->outer > 0 && !train_network (d, lb_key_index (lb_key_derive (key, "inner loop"), (guint64)d->outer), error))
     return FALSE;
+  statistics_move (&d->statistics, d->by_class, lb_key_derive (real, "statistics"), lb_stage_compute (d->stage));
   for (gint64 class = 0; class < d->classes; class ++) {
     if (!lb_stage_may_go_on (d->stage, error))
       return FALSE;
@@ -510,6 +527,7 @@ prepare (Distillation *d)
 
   d->parameters = lb_tensor_new (LB_F32, LB_SHAPE (lb_network_n_parameters (d->network)));
   match_bind (&d->match, d->network, d->parameters);
+  statistics_bind (&d->statistics, d->network, d->parameters);
   start_images (d);
   d->chosen = g_new (guint32, d->small);
   for (gint64 i = 0; i < d->small; i++)

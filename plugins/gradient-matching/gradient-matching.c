@@ -6,12 +6,14 @@
  *   loss = sum over classes of D (dCE (real images of the class)/dw, dCE (synthetic images of the class)/dw)
  *
  * over freshly initialised networks, each trained a little between the steps ("outer" steps). This file is the stage;
- * distance.c has D, match.c the programs, distil.c the loops.
+ * distance.c has D, match.c and statistics.c the programs, distil.c the loops; formation.c is
+ * another stage, which makes of a stored set what networks see.
  */
 #include "gradient-matching.h"
 
 static const char *const starts[] = { "noise", "real", NULL };
 static const char *const distances[] = { "ours", "mse", "cos", "l1", NULL };
+static const char *const image_schedules[] = { "constant", "cosine", NULL };
 static const char *const network_data[] = { "synthetic", "source", NULL };
 
 static const LbProperty properties[] = {
@@ -40,6 +42,9 @@ static const LbProperty properties[] = {
   LB_INTEGER (GradientMatching, batch, "batch", "256", 1, 65536, "images", "Images in a step of the network"),
   LB_NUMBER (GradientMatching, image_learning_rate, "image-learning-rate", "0.1", 0, 1e6, NULL,
              "Learning rate of the images"),
+  LB_CHOICE (GradientMatching, image_schedule, "image-schedule", "constant", image_schedules,
+             "The learning rate of the images: constant, or half a cosine down to 0 over all steps, for runs so short "
+             "that larger steps are wanted first"),
   LB_NUMBER (GradientMatching, image_momentum, "image-momentum", "0.5", 0, 1, NULL, "Momentum of the images"),
   LB_NUMBER (GradientMatching, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate of the network"),
   LB_NUMBER (GradientMatching, momentum, "momentum", "0.5", 0, 1, NULL, "Momentum of the network"),
@@ -176,11 +181,14 @@ static const LbStageType gradient_matching_type = {
     "outer-steps and inner-epochs of 0 take the published values for images-per-class 1 (1, 1), 10 (10, 50), "
     "20 (20, 25), 30 (30, 20), 40 (40, 15) and 50 (50, 10), straight lines in between and the last beyond; with "
     "network-data source 100 and 1.\n\n"
+    "A network with batch norm (norm=batch) is given the statistics of real images before each step: one pass of 16 "
+    "images of each class, as in training, moves its running statistics, with which gradients are then matched.\n\n"
     "Multi-formation (IDC; Kim et al., ICML 2022): with formation 2, a stored image is four small ones; each is "
     "enlarged "
     "bilinearly to the image's size before it is used. The output samples brings images as they are used, so that "
     "whatever reads them needs to know nothing of it, and tells what storing them takes, which is what reports count; "
-    "the output stored brings the stored ones. The published setting is network-data source with outer-steps 100, "
+    "the output stored brings the stored ones, of which stage 'formation' makes the former again. The published "
+    "setting is network-data source with outer-steps 100, "
     "distance l1, real-batch and batch 64, synthetic-batch 128, momentum 0.9, weight-decay 0.0005, augmentation "
     "color-crop-cutout, network-augmentation color-crop with network-cutmix 0.5, start real, clamp, and 2000 "
     "iterations. The public code's image learning rate is for images before normalisation (divide it by the square of "
@@ -193,4 +201,4 @@ static const LbStageType gradient_matching_type = {
   .run = gradient_matching_run,
 };
 
-LB_DEFINE_PLUGIN ("gradient-matching", "1.0", "LGPL-2.1-or-later", &gradient_matching_type);
+LB_DEFINE_PLUGIN ("gradient-matching", "1.0", "LGPL-2.1-or-later", &gradient_matching_type, &formation_type);

@@ -9,7 +9,7 @@
 #include "limbeck.h"
 
 typedef struct {
-  char *architecture, *start, *augmentation, *distance, *network_data, *network_augmentation;
+  char *architecture, *start, *augmentation, *distance, *network_data, *network_augmentation, *image_schedule;
   gint64 images_per_class, formation, iterations, outer_steps, inner_epochs, real_batch, synthetic_batch, batch,
       network_images;
   double image_learning_rate, image_momentum, learning_rate, momentum, weight_decay, network_cutmix;
@@ -27,7 +27,7 @@ gboolean distance_takes (Distance distance, LbShape shape);
 /* The distance of gradients @real and @synthetic of @n tensors, a scalar. */
 LbNode *distance_build (Distance distance, LbNode *const *real, LbNode *const *synthetic, guint n);
 
-/* ---- match.c: the programs, compiled once, used for every class and network ---- */
+/* ---- match.c and statistics.c: the programs, compiled once, used for every class and network ---- */
 
 /* One side of the match: a batch of images of one class, and the gradients that its mean cross-entropy has with respect
  * to those of the network's tensors that the distance takes. */
@@ -54,6 +54,26 @@ double match_flops (const Match *match);
 gsize match_bytes (const Match *match, guint threads);
 void match_clear (Match *match);
 
+/* Of a network with batch norm: one pass of a batch of real images, as in training, moves its running statistics, with
+ * which it then answers while gradients are matched. That is how the public code of dataset condensation treats it, as
+ * a batch of synthetic images of one class has no statistics worth the name. */
+typedef struct {
+  gint64 each; /* images of a class in the batch */
+  LbNode *images, **parameters;
+  LbProgram *program; /* NULL when the network keeps no statistics */
+  LbTensor *image_values;
+} Statistics;
+
+/* For @classes, of which the smallest has @smallest images, or LB_UNKNOWN. */
+gboolean statistics_build (Statistics *statistics, const LbNetwork *network, gint64 smallest, GError **error);
+/* Those in @flat, the network's parameters, are moved from now on. */
+void statistics_bind (Statistics *statistics, const LbNetwork *network, LbTensor *flat);
+/* A pass of images drawn with @key. */
+void statistics_move (Statistics *statistics, LbClassImages *source, LbKey key, LbCompute *compute);
+double statistics_flops (const Statistics *statistics);
+gsize statistics_bytes (const Statistics *statistics, guint threads);
+void statistics_clear (Statistics *statistics);
+
 /* Makes of small images [n, h / f, w / f, c] what networks see, [n, h, w, c]. */
 typedef struct {
   LbNode *images, *enlarging, *seen;
@@ -61,11 +81,18 @@ typedef struct {
   LbTensor *enlarging_values;
 } Enlarger;
 
-gboolean enlarger_build (Enlarger *enlarger, gint64 n, LbImageSize size, const GradientMatching *self, GError **error);
+/* @n small images, @formation x @formation of which fill one of @size. */
+gboolean enlarger_build (Enlarger *enlarger, gint64 n, LbImageSize size, gint64 formation, GError **error);
 /* @small, of the size above, is what it enlarges from now on. */
 void enlarger_bind (Enlarger *enlarger, LbTensor *small);
 gsize enlarger_bytes (const Enlarger *enlarger, guint threads);
 void enlarger_clear (Enlarger *enlarger);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Enlarger, enlarger_clear)
+
+/* ---- formation.c: formed sets that were stored ---- */
+
+extern const LbStageType formation_type;
 
 /* ---- distil.c: the loops ---- */
 
@@ -83,6 +110,7 @@ typedef struct {
   LbTensor *labels;                          /* i32, of the small images */
   LbTensor *parameters;                      /* f32 [p], of the network at hand */
   Match match;
+  Statistics statistics;
   Enlarger enlarger;                   /* with formation */
   LbLearner *learner;                  /* trains the network between steps; NULL when there is one step */
   LbTensor *real_images, *real_labels; /* what it learns from, when that is the source */

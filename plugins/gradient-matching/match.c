@@ -31,9 +31,9 @@ bind_enlarging (LbProgram *program, LbNode *enlarging, LbShape small, gint64 hei
 }
 
 static LbShape
-small_shape (gint64 n, LbImageSize size, const GradientMatching *self)
+small_shape (gint64 n, LbImageSize size, gint64 formation)
 {
-  return LB_SHAPE (n, size.height / self->formation, size.width / self->formation, size.channels);
+  return LB_SHAPE (n, size.height / formation, size.width / formation, size.channels);
 }
 
 static gsize
@@ -43,12 +43,12 @@ input_bytes (LbNode *input)
 }
 
 gboolean
-enlarger_build (Enlarger *enlarger, gint64 n, LbImageSize size, const GradientMatching *self, GError **error)
+enlarger_build (Enlarger *enlarger, gint64 n, LbImageSize size, gint64 formation, GError **error)
 {
   g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
 
-  enlarger->images = lb_batch_input (graph, "small images", small_shape (n, size, self));
-  enlarger->seen = enlarge (enlarger->images, size, self->formation, &enlarger->enlarging);
+  enlarger->images = lb_batch_input (graph, "small images", small_shape (n, size, formation));
+  enlarger->seen = enlarge (enlarger->images, size, formation, &enlarger->enlarging);
   enlarger->program = lb_compile (graph, &enlarger->seen, 1, error);
   return enlarger->program != NULL;
 }
@@ -160,7 +160,7 @@ match_build (Match *match, const LbNetwork *network, const GradientMatching *sel
     return FALSE;
   side_build (&match->real, network, LB_SHAPE (real, size.height, size.width, size.channels), 1, distance,
               &augmentation);
-  side_build (ours, network, small_shape (small, size, self), self->formation, distance, &augmentation);
+  side_build (ours, network, small_shape (small, size, self->formation), self->formation, distance, &augmentation);
   if (ours->n_weights == 0) {
     g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
                  "property 'distance': '%s' compares weights of convolutions%s, of which architecture '%s' has none; "

@@ -293,6 +293,32 @@ add_whitening (const char *path, GArray *members, LbPacket *packet, GError **err
   return TRUE;
 }
 
+/* The member @name, one whole number from 1 to @most, where the file has it. */
+static gboolean
+add_number (const char *path, GArray *members, const char *name, gint64 most, LbPacket *packet, GError **error)
+{
+  LbTensor *member = find_member (members, name);
+
+  if (!member)
+    return TRUE;
+  if (lb_tensor_dtype (member) != LB_I64 || lb_tensor_shape (member).rank != 1 || lb_tensor_size (member) != 1
+      || lb_tensor_i64 (member)[0] < 1 || lb_tensor_i64 (member)[0] > most)
+    return lb_input_error (path, error, "member '%s' is not one i64 from 1 to %" G_GINT64_FORMAT, name, most);
+  lb_packet_set (packet, name, member);
+  return TRUE;
+}
+
+/* What multi-formation has made of a set: formed images as stored, or what networks see of fewer stored ones. */
+static gboolean
+add_formation (const char *path, GArray *members, LbPacket *packet, GError **error)
+{
+  LbTensor *images = lb_packet_get (packet, "images");
+
+  return add_number (path, members, "formation", 16, packet, error)
+         && add_number (path, members, "stored_images", lb_tensor_dim (images, 0), packet, error)
+         && add_number (path, members, "stored_bytes", (gint64)MAX_BYTES, packet, error);
+}
+
 /* Reads and checks the whole file; *bytes is what all its members take. */
 static LbPacket *
 read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *bytes, GError **error)
@@ -318,7 +344,7 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
   if (!(std = get_channels (self->file, members, "std", lb_tensor_dim (images, 1), error)))
     return NULL;
   lb_packet_take (packet, "std", std);
-  if (!add_whitening (self->file, members, packet, error))
+  if (!add_whitening (self->file, members, packet, error) || !add_formation (self->file, members, packet, error))
     return NULL;
   if (augmented && !add_views (self->file, members, *classes, packet, error))
     return NULL;
@@ -408,7 +434,8 @@ static const LbStageType source_type = {
   .summary = "Reads samples from an .npz file",
   .description = "Reads members images (u8 as stored, f16 or f32 normalised, [n, c, h, w]), labels [n], mean and std "
                  "[c], and the number "
-                 "of classes from 'classes' or from the property. Other members are left alone.",
+                 "of classes from 'classes' or from the property; and formation, stored_images and stored_bytes, where "
+                 "there are some (stage 'formation'). Other members are left alone.",
   .outputs = source_outputs,
   .properties = source_properties,
   .instance_size = sizeof (Source),

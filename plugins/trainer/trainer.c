@@ -87,6 +87,14 @@ set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "'%s' has no images; expected at least one to train on", source);
     return FALSE;
   }
+  if (lb_packet_get (packet, "formation")) {
+    g_set_error (
+        error, LB_ERROR, LB_ERROR_INPUT,
+        "'%s' holds formed images, each of several small ones, as they are stored; expected what networks see of "
+        "them, so put the stage 'formation' between",
+        source);
+    return FALSE;
+  }
   return lb_labels_check (source, set->labels, lb_stage_dim (stage, "classes"), error)
          && (!set->dense_labels
              || lb_windows_check (source, set->windows, lb_tensor_dim (set->images, 2), lb_tensor_dim (set->images, 3),

@@ -22,7 +22,12 @@ golden_parameters (const LbNetwork *network)
   gint64 first = 0;
 
   for (guint k = 0; k < lb_network_n_tensors (network); k++) {
-    g_autoptr (LbTensor) part = convnet_parameter (LB_F32, k, lb_network_tensor_shape (network, k));
+    LbShape shape = lb_network_tensor_shape (network, k);
+    gboolean is_trained = k < lb_network_n_trained_tensors (network);
+    gboolean is_variance = g_str_has_suffix (lb_network_tensor_name (network, k), ".variance");
+    /* Running statistics are those of the start. */
+    g_autoptr (LbTensor) part
+        = is_trained ? convnet_parameter (LB_F32, k, shape) : numbers (LB_F32, 0, shape, is_variance ? 1 : 0, 0);
 
     memcpy (lb_tensor_f32 (flat) + first, lb_tensor_f32 (part), lb_tensor_bytes (part));
     first += lb_tensor_size (part);

@@ -51,6 +51,46 @@ test_case (gconstpointer data)
   match_clear (&match);
 }
 
+/* A network with batch norm, whose statistics one pass of 20 real images moves first. */
+static void
+test_batch_norm (void)
+{
+  GradientMatching self = { .distance = (char *)"ours", .augmentation = (char *)"none", .formation = 1 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbNetwork) network
+      = lb_network_new (ARCHITECTURE ":norm=batch", (LbImageSize){ 1, 28, 28 }, CLASSES, &error);
+  g_autoptr (LbTensor) parameters = golden_parameters (network);
+  g_autoptr (LbPool) pool = lb_pool_new (2);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  g_autoptr (LbTensor) seen = NULL;
+  Match match = { 0 };
+  Statistics statistics = { 0 };
+  float distance;
+
+  statistics_build (&statistics, network, 2, &error);
+  g_assert_no_error (error);
+  statistics_bind (&statistics, network, parameters);
+  seen = numbers (LB_F32, PICTURE, lb_tensor_shape (statistics.image_values), 0, 2);
+  memcpy (lb_tensor_f32 (statistics.image_values), lb_tensor_f32 (seen), lb_tensor_bytes (seen));
+  lb_program_run (statistics.program, compute);
+  assert_golden ("batch_norm", "statistics", lb_tensor_f32 (parameters) + lb_network_n_trained (network),
+                 lb_network_n_parameters (network) - lb_network_n_trained (network));
+
+  match_build (&match, network, &self, 8, 2, &error);
+  g_assert_no_error (error);
+  match_bind (&match, network, parameters);
+  set_batch (&match.real, REAL);
+  set_batch (&match.ours, SYNTHETIC);
+  lb_program_run (match.real.program, compute);
+  lb_program_run (match.ours.program, compute);
+  distance = (float)lb_program_scalar (match.ours.program, match.distance);
+  assert_golden ("batch_norm", "distance", &distance, 1);
+  assert_golden ("batch_norm", "gradient", lb_tensor_f32 (lb_program_result (match.ours.program, match.image_gradient)),
+                 2 * 28 * 28);
+  match_clear (&match);
+  statistics_clear (&statistics);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -65,5 +105,6 @@ main (int argc, char **argv)
     g_autofree char *path = g_strdup_printf ("/golden/gradient-matching-is-that-of-pytorch/%s", cases[i].name);
     g_test_add_data_func (path, &cases[i], test_case);
   }
+  g_test_add_func ("/golden/gradient-matching-is-that-of-pytorch/batch-norm", test_batch_norm);
   return g_test_run ();
 }

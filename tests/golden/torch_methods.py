@@ -34,6 +34,31 @@ def l1(real, synthetic):
     return sum((r - s).abs().sum() for r, s in zip(real, synthetic) if r.dim() == 4)
 
 
+def batch_norm_convnet(p, statistics, x, training):
+    """ConvNet-D3 with sigmoid and batch norm, whose running mean and variance @statistics has for each block."""
+    for block in range(3):
+        weight, bias, scale, offset = p[4 * block:4 * block + 4]
+        x = F.conv2d(x, weight, bias, padding=3 if block == 0 else 1)
+        x = F.batch_norm(x, *statistics[block], scale, offset, training=training, momentum=0.1, eps=1e-5)
+        x = F.avg_pool2d(torch.sigmoid(x), 2)
+    return F.linear(x.reshape(len(x), -1), p[12], p[13])
+
+
+def batch_norm_values(base):
+    """A network with batch norm sees 20 real images as in training, which moves its running statistics; with those, the
+    match 'ours' of 8 real and 2 synthetic images."""
+    p = base.parameters()
+    statistics = [(torch.zeros(base.WIDTH), torch.ones(base.WIDTH)) for _ in range(3)]
+    batch_norm_convnet(p, statistics, base.images(base.PICTURE, 20), True)
+    x = base.images(base.SYNTHETIC, 2).requires_grad_(True)
+    sides = [torch.autograd.grad(F.cross_entropy(batch_norm_convnet(p, statistics, y, False), torch.full((len(y),), 3)),
+                                 p, create_graph=True) for y in (base.images(base.REAL, 8), x)]
+    loss = ours([g.detach() for g in sides[0]], sides[1])
+    gradient, = torch.autograd.grad(loss, x)
+    return {'batch_norm_statistics': torch.stack([t for pair in statistics for t in pair]),
+            'batch_norm_distance': loss, 'batch_norm_gradient': base.channels_last(gradient)}
+
+
 def values(base):
     """@base: the module that makes numbers and networks."""
     p = base.parameters()
@@ -58,4 +83,5 @@ def values(base):
     loss = (features[0].detach() - features[1]).square().sum()
     gradient, = torch.autograd.grad(loss, x)
     result.update({'dm_distance': loss, 'dm_gradient': base.channels_last(gradient)})
+    result.update(batch_norm_values(base))
     return result

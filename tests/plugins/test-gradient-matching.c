@@ -314,6 +314,56 @@ test_network_has_an_augmentation_of_its_own (void)
       "crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or '-' (all are used)");
 }
 
+/* With statistics of its own, at any number of threads, predicted to the last operation. */
+static void
+test_networks_with_batch_norm_are_matched (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (Harness) one = matching (source, "2", "2"), two = matching (source, "2", "2");
+  Harness *const both[2] = { one, two };
+
+  for (guint k = 0; k < 2; k++) {
+    harness_set (both[k], "architecture", "convnet-d1:norm=batch");
+    harness_set (both[k], "outer-steps", "3");
+    harness_set (both[k], "inner-epochs", "2");
+    harness_set (both[k], "image-learning-rate", "1");
+    both[k]->threads = k + 1;
+    harness_run_well (both[k]);
+    g_assert_cmpfloat (both[k]->flops, ==, both[k]->configured->flops);
+  }
+  g_assert_cmpfloat (one->last_value, <, one->first_value);
+  assert_same_tensor (lb_packet_get (harness_output (one, "samples", 0), "images"),
+                      lb_packet_get (harness_output (two, "samples", 0), "images"));
+}
+
+/* Half a cosine: the first of two steps is whole, the second half as large. */
+static void
+test_rate_of_the_images_falls (void)
+{
+  static const char *const cases[][2]
+      = { { "constant", "1" }, { "cosine", "1" }, { "constant", "2" }, { "cosine", "2" } };
+  g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
+  g_autoptr (GPtrArray) runs = g_ptr_array_new_with_free_func ((GDestroyNotify)harness_free);
+  LbTensor *images[4];
+
+  for (guint i = 0; i < 4; i++) {
+    Harness *h = matching (source, "1", cases[i][1]);
+
+    g_ptr_array_add (runs, h);
+    harness_set (h, "image-schedule", cases[i][0]);
+    harness_set (h, "image-momentum", "0");
+    harness_run_well (h);
+    images[i] = lb_packet_get (harness_output (h, "samples", 0), "images");
+  }
+  assert_same_tensor (images[0], images[1]);
+  for (gint64 i = 0; i < lb_tensor_size (images[0]); i++) {
+    float first = lb_tensor_f32 (images[0])[i];
+
+    g_assert_cmpfloat (fabs (2 * (lb_tensor_f32 (images[3])[i] - first) - (lb_tensor_f32 (images[2])[i] - first)), <,
+                       1e-5);
+  }
+}
+
 static void
 test_formation_must_divide_the_images (void)
 {
@@ -441,6 +491,9 @@ main (int argc, char **argv)
                    test_batch_of_synthetic_images_moves_alone);
   g_test_add_func ("/gradient-matching/network-has-an-augmentation-of-its-own",
                    test_network_has_an_augmentation_of_its_own);
+  g_test_add_func ("/gradient-matching/networks-with-batch-norm-are-matched",
+                   test_networks_with_batch_norm_are_matched);
+  g_test_add_func ("/gradient-matching/rate-of-the-images-falls", test_rate_of_the_images_falls);
   g_test_add_func ("/gradient-matching/formation-must-divide-the-images", test_formation_must_divide_the_images);
   g_test_add_func ("/gradient-matching/every-distance-falls", test_every_distance_falls);
   g_test_add_func ("/gradient-matching/ten-seeds-stay-finite", test_ten_seeds_stay_finite);
