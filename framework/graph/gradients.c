@@ -116,19 +116,38 @@ lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, L
     gradients[i] = wrt[i]->id <= root->id ? adjoints[wrt[i]->id] : NULL;
 }
 
+/* Fills @gradients from @seed on; what no gradient flows to, or everything after a mistake, gets zeros. */
+static void
+gradients_from (const char *here, LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, LbNode **gradients)
+{
+  for (guint i = 0; i < n_wrt; i++)
+    gradients[i] = NULL;
+  if (root->graph->error == NULL)
+    lb_backpropagate (root, seed, wrt, n_wrt, gradients);
+  for (guint i = 0; i < n_wrt; i++)
+    if (gradients[i] == NULL)
+      gradients[i] = lb_constant_at (here, root->graph, 0, wrt[i]->shape);
+}
+
 void
 lb_gradients_at (const char *here, LbNode *loss, LbNode *const *wrt, guint n_wrt, LbNode **gradients)
 {
-  LbGraph *graph = loss->graph;
-  if (graph->error == NULL && loss->shape.rank != 0) {
+  if (loss->graph->error == NULL && loss->shape.rank != 0) {
     g_autofree char *shape = lb_shape_to_string (loss->shape);
-    lb_graph_fail (graph, here, "gradients of a value of shape %s; a scalar is needed", shape);
+    lb_graph_fail (loss->graph, here, "gradients of a value of shape %s; a scalar is needed", shape);
   }
-  for (guint i = 0; i < n_wrt; i++)
-    gradients[i] = NULL;
-  if (graph->error == NULL)
-    lb_backpropagate (loss, lb_constant_at (here, graph, 1, LB_SCALAR), wrt, n_wrt, gradients);
-  for (guint i = 0; i < n_wrt; i++)
-    if (gradients[i] == NULL)
-      gradients[i] = lb_constant_at (here, graph, 0, wrt[i]->shape);
+  gradients_from (here, loss, lb_constant_at (here, loss->graph, 1, LB_SCALAR), wrt, n_wrt, gradients);
+}
+
+void
+lb_vector_jacobian_at (const char *here, LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt, LbNode **products)
+{
+  if (root->graph->error == NULL && !lb_shape_equal (root->shape, seed->shape)) {
+    g_autofree char *shape = lb_shape_to_string (root->shape), *of_seed = lb_shape_to_string (seed->shape);
+    lb_graph_fail (root->graph, here,
+                   "vector-Jacobian product of a value of shape %s with a vector of shape %s; equal "
+                   "shapes are needed",
+                   shape, of_seed);
+  }
+  gradients_from (here, root, seed, wrt, n_wrt, products);
 }

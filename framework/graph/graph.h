@@ -231,6 +231,14 @@ void lb_dropout_keys (LbKey key, gint64 n, float *rows);
 void lb_gradients_at (const char *here, LbNode *loss, LbNode *const *wrt, guint n_wrt, LbNode **gradients);
 #define lb_gradients(loss, wrt, n_wrt, gradients) lb_gradients_at (LB_HERE, loss, wrt, n_wrt, gradients)
 
+/* The same for a value that is no scalar: vector-Jacobian products, the gradients of sum (seed * root) with @seed, of
+ * the shape of @root, held fixed whatever it was made from. Where @seed is the gradient of a loss with respect to
+ * @root, they are the loss's gradients. */
+void lb_vector_jacobian_at (const char *here, LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_wrt,
+                            LbNode **products);
+#define lb_vector_jacobian(root, seed, wrt, n_wrt, products)                                                           \
+  lb_vector_jacobian_at (LB_HERE, root, seed, wrt, n_wrt, products)
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbGraph, lb_graph_unref)
 
 G_END_DECLS

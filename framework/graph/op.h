@@ -10,7 +10,7 @@
 
 G_BEGIN_DECLS
 
-#define LB_MAX_INPUTS 6
+#define LB_MAX_INPUTS 7
 
 typedef enum {
   LB_OP_INPUT,
@@ -51,7 +51,11 @@ typedef enum {
   LB_OP_NORM_RELU_POOL,
   LB_OP_NORM_RELU_POOL_SUMS,
   LB_OP_NORM_RELU_POOL_GRADIENT,
-  LB_OP_NORM_RELU_POOL_BY_CHANNEL,
+  LB_OP_NORM_RELU_POOL_SUMS_BY_X,
+  LB_OP_NORM_RELU_POOL_SUMS_BY_G,
+  LB_OP_NORM_RELU_POOL_SECOND_SUMS,
+  LB_OP_NORM_RELU_POOL_SECOND_BY_X,
+  LB_OP_NORM_RELU_POOL_SECOND_BY_G,
   LB_OP_LOG_SOFTMAX,
   LB_OP_SOFTMAX,
   LB_OP_DROPOUT_MASK,
@@ -126,6 +130,7 @@ typedef struct {
   gboolean elementwise;                                  /* may overwrite an operand of the same shape */
 } LbOp;
 
+/* clang-format off: one row a line */
 /* All ops but the leaves: code, symbol of the row. */
 #define LB_OPS(X)                                                                                                      \
   X (ADD, add)                                                                                                         \
@@ -136,23 +141,49 @@ typedef struct {
   X (EXP, exp)                                                                                                         \
   X (LOG, log)                                                                                                         \
   X (SQRT, sqrt)                                                                                                       \
-  X (TANH, tanh) X (ERF, erf) X (RELU, relu) X (GATE, gate) X (RESHAPE, reshape) X (SUM_TO, sum_to)                    \
-      X (BROADCAST, broadcast) X (PERMUTE, permute) X (SLICE, slice) X (PAD, pad) X (MATMUL, matmul)                   \
-          X (BATCH_MATMUL, batch_matmul) X (CONV2D, conv2d) X (CONV2D_BY_INPUT, conv2d_by_input)                       \
-              X (CONV2D_BY_WEIGHT, conv2d_by_weight) X (AVG_POOL, avg_pool) X (AVG_UNPOOL, avg_unpool)                 \
-                  X (MAX_GATHER, max_gather) X (MAX_SCATTER, max_scatter) X (BILINEAR, bilinear) X (BILINEAR_ADJOINT,  \
-                                                                                                    bilinear_adjoint)  \
-                      X (INSTANCE_NORM, instance_norm) X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)              \
-                          X (INSTANCE_NORM_SECOND, instance_norm_second) X (NORM_STATISTICS, norm_statistics)          \
-                              X (NORM_RELU_POOL, norm_relu_pool) X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)          \
-                                  X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient) X (NORM_RELU_POOL_BY_CHANNEL,   \
-                                                                                          norm_relu_pool_by_channel)   \
-                                      X (LOG_SOFTMAX, log_softmax) X (SOFTMAX, softmax) X (DROPOUT_MASK, dropout_mask) \
-                                          X (WINOGRAD_FILTER, winograd_filter) X (WINOGRAD_CONV2D, winograd_conv2d)    \
-                                              X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                               \
-                                                  X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)                 \
-                                                      X (WINOGRAD_WHOLE, winograd_whole)                               \
-                                                          X (WINOGRAD_WHOLE_BY_WEIGHT, winograd_whole_by_weight)
+  X (TANH, tanh)                                                                                                       \
+  X (ERF, erf)                                                                                                         \
+  X (RELU, relu)                                                                                                       \
+  X (GATE, gate)                                                                                                       \
+  X (RESHAPE, reshape)                                                                                                 \
+  X (SUM_TO, sum_to)                                                                                                   \
+  X (BROADCAST, broadcast)                                                                                             \
+  X (PERMUTE, permute)                                                                                                 \
+  X (SLICE, slice)                                                                                                     \
+  X (PAD, pad)                                                                                                         \
+  X (MATMUL, matmul)                                                                                                   \
+  X (BATCH_MATMUL, batch_matmul)                                                                                       \
+  X (CONV2D, conv2d)                                                                                                   \
+  X (CONV2D_BY_INPUT, conv2d_by_input)                                                                                 \
+  X (CONV2D_BY_WEIGHT, conv2d_by_weight)                                                                               \
+  X (AVG_POOL, avg_pool)                                                                                               \
+  X (AVG_UNPOOL, avg_unpool)                                                                                           \
+  X (MAX_GATHER, max_gather)                                                                                           \
+  X (MAX_SCATTER, max_scatter)                                                                                         \
+  X (BILINEAR, bilinear)                                                                                               \
+  X (BILINEAR_ADJOINT, bilinear_adjoint)                                                                               \
+  X (INSTANCE_NORM, instance_norm)                                                                                     \
+  X (INSTANCE_NORM_GRADIENT, instance_norm_gradient)                                                                   \
+  X (INSTANCE_NORM_SECOND, instance_norm_second)                                                                       \
+  X (NORM_STATISTICS, norm_statistics)                                                                                 \
+  X (NORM_RELU_POOL, norm_relu_pool)                                                                                   \
+  X (NORM_RELU_POOL_SUMS, norm_relu_pool_sums)                                                                         \
+  X (NORM_RELU_POOL_GRADIENT, norm_relu_pool_gradient)                                                                 \
+  X (NORM_RELU_POOL_SUMS_BY_X, norm_relu_pool_sums_by_x)                                                               \
+  X (NORM_RELU_POOL_SUMS_BY_G, norm_relu_pool_sums_by_g)                                                               \
+  X (NORM_RELU_POOL_SECOND_SUMS, norm_relu_pool_second_sums)                                                           \
+  X (NORM_RELU_POOL_SECOND_BY_X, norm_relu_pool_second_by_x)                                                           \
+  X (NORM_RELU_POOL_SECOND_BY_G, norm_relu_pool_second_by_g)                                                           \
+  X (LOG_SOFTMAX, log_softmax)                                                                                         \
+  X (SOFTMAX, softmax)                                                                                                 \
+  X (DROPOUT_MASK, dropout_mask)                                                                                       \
+  X (WINOGRAD_FILTER, winograd_filter)                                                                                 \
+  X (WINOGRAD_CONV2D, winograd_conv2d)                                                                                 \
+  X (WINOGRAD_BY_WEIGHT, winograd_by_weight)                                                                           \
+  X (WINOGRAD_FILTER_ADJOINT, winograd_filter_adjoint)                                                                 \
+  X (WINOGRAD_WHOLE, winograd_whole)                                                                                   \
+  X (WINOGRAD_WHOLE_BY_WEIGHT, winograd_whole_by_weight)
+/* clang-format on */
 
 #define LB_DECLARE_ROW(code, symbol) extern const LbOp lb_op_##symbol;
 LB_OPS (LB_DECLARE_ROW)

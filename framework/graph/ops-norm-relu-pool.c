@@ -5,13 +5,13 @@
  * With xhat = (x - mean) r for each image and channel (statistics holds mean and r = 1 / sqrt (variance + epsilon)),
  * p = scale xhat + offset, and u = the pooled gradient spread over its window where p > 0:
  *
- *   by-channel: sum u xhat (scale) and sum u (offset), kept for each image in sums
+ *   sums, for each image: sum u (the gradient by offset) and sum u xhat (by scale)
  *   gradient by x: r scale (u - mean (u) - xhat mean (u xhat))
  *
- * Statistics and sums are operands only so that they are computed once: derivatives treat them as what they are,
- * functions of x. Beyond the first order the ops expand into instance norm, gate and unpooling.
+ * Statistics are operands only so that they are computed once: derivatives treat them as what they are, a function of
+ * x. The second order is in ops-norm-relu-pool-second.c.
  */
-#include "graph/op.h"
+#include "graph/norm-relu-pool.h"
 
 static gboolean
 is_channels (const LbNode *node, gint64 channels)
@@ -26,8 +26,8 @@ statistics_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape
   return inputs[0]->shape.rank == 4;
 }
 
-static gboolean
-pooled_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
+gboolean
+lb_norm_relu_pool_pooled (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
 {
   LbShape x = inputs[0]->shape;
   gint64 pool = attributes->a;
@@ -42,7 +42,7 @@ static gboolean
 sums_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
 {
   LbShape pooled;
-  if (!pooled_shape (inputs, attributes, &pooled) || !lb_shape_equal (inputs[4]->shape, pooled))
+  if (!lb_norm_relu_pool_pooled (inputs, attributes, &pooled) || !lb_shape_equal (inputs[4]->shape, pooled))
     return FALSE;
   *shape = inputs[3]->shape;
   return TRUE;
@@ -55,13 +55,6 @@ gradient_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *
   return inputs[0]->shape.rank == 4;
 }
 
-static gboolean
-by_channel_shape (LbNode *const *inputs, const LbAttributes *attributes, LbShape *shape)
-{
-  *shape = LB_SHAPE (inputs[0]->shape.dim[0], inputs[0]->shape.dim[3]);
-  return inputs[0]->shape.rank == 4;
-}
-
 static void
 block_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradients)
 {
@@ -70,44 +63,44 @@ block_gradient (LbNode *node, LbNode *g, const gboolean *wanted, LbNode **gradie
   operands[5] = lb_node_new (LB_HERE, LB_OP_NORM_RELU_POOL_SUMS, operands, 5, &attributes);
   if (wanted[0])
     gradients[0] = lb_node_new (LB_HERE, LB_OP_NORM_RELU_POOL_GRADIENT, operands, 6, &attributes);
+  /* Sums of each image: the second row by scale, the first by offset. */
   for (guint i = 1; i <= 2; i++)
-    if (wanted[i]) {
-      attributes.b = i == 1;
-      gradients[i] = lb_unbroadcast (
-          lb_node_new (LB_HERE, LB_OP_NORM_RELU_POOL_BY_CHANNEL, operands, 6, &attributes), node->inputs[i]->shape);
-    }
+    if (wanted[i])
+      gradients[i] = lb_unbroadcast (lb_norm_relu_pool_row (operands[5], i == 1, 2), node->inputs[i]->shape);
 }
 
-/* The gradient of the pooled result, spread and gated; *xhat is that of the formulas. */
-static LbNode *
-expand_gated (LbNode *node, LbNode **xhat)
+LbNode *
+lb_norm_relu_pool_row (LbNode *rows, guint row, guint rank)
 {
-  LbNode *x = node->inputs[0], *scale = node->inputs[1], *offset = node->inputs[2], *g = node->inputs[4];
-  *xhat = lb_instance_norm (x, node->attributes.factor);
-  LbNode *spread = node->attributes.a > 1 ? lb_avg_unpool (g, (guint)node->attributes.a) : g;
-  return lb_gate (lb_add (lb_mul (*xhat, scale), offset), spread);
+  LbShape shape = rows->shape;
+  LbNode *slice = lb_slice (rows, 1, row, 1);
+  return lb_reshape (slice,
+                     rank == 2 ? LB_SHAPE (shape.dim[0], shape.dim[2]) : LB_SHAPE (shape.dim[0], 1, 1, shape.dim[2]));
 }
 
+/* Mean and r in ops with derivatives. */
 static LbNode *
-gradient_expand (LbNode *node)
+statistics_expand (LbNode *node)
 {
-  LbNode *xhat, *gated = expand_gated (node, &xhat);
-  LbAttributes attributes = { .factor = node->attributes.factor };
-  return lb_node_new (LB_HERE, LB_OP_INSTANCE_NORM_GRADIENT,
-                      (LbNode *[]){ node->inputs[0], lb_mul (gated, node->inputs[1]) }, 2, &attributes);
+  LbNode *x = node->inputs[0], *mean, *r = lb_norm_relu_pool_r (x, node->attributes.factor, &mean);
+  LbShape row = LB_SHAPE (x->shape.dim[0], 1, x->shape.dim[3]);
+  return lb_add (lb_pad (lb_reshape (mean, row), 1, 0, 1), lb_pad (lb_reshape (r, row), 1, 1, 0));
 }
 
-static LbNode *
-by_channel_expand (LbNode *node)
+LbNode *
+lb_norm_relu_pool_r (LbNode *x, double epsilon, LbNode **mean)
 {
-  LbNode *xhat, *gated = expand_gated (node, &xhat);
-  LbShape row = LB_SHAPE (node->shape.dim[0], 1, 1, node->shape.dim[1]);
-  return lb_reshape (lb_sum_to (node->attributes.b != 0 ? lb_mul (gated, xhat) : gated, row), node->shape);
+  LbShape row = LB_SHAPE (x->shape.dim[0], 1, 1, x->shape.dim[3]);
+  double share = 1.0 / (double)(x->shape.dim[1] * x->shape.dim[2]);
+  *mean = lb_scale (lb_sum_to (x, row), share);
+  LbNode *centred = lb_sub (x, *mean);
+  LbNode *variance = lb_scale (lb_sum_to (lb_mul (centred, centred), row), share);
+  return lb_div (lb_constant (x->graph, 1, row), lb_sqrt (lb_affine (variance, 1, epsilon)));
 }
 
 /* All operands but scale and offset carry the images. */
-static LbShard
-block_shard (const LbNode *node, gint64 samples, gboolean *cut)
+LbShard
+lb_norm_relu_pool_shard (const LbNode *node, gint64 samples, gboolean *cut)
 {
   for (guint i = 0; i < node->n_inputs; i++) {
     if ((i == 1 || i == 2) && cut[i])
@@ -151,32 +144,30 @@ gradient_flops (const LbNode *node)
 const LbOp lb_op_norm_statistics = { .name = "norm-statistics",
                                      .n_inputs = 1,
                                      .shape = statistics_shape,
-                                     .shard = block_shard,
+                                     .expand = statistics_expand,
+                                     .shard = lb_norm_relu_pool_shard,
                                      .flops = statistics_flops };
 
 const LbOp lb_op_norm_relu_pool = { .name = "norm-relu-pool",
                                     .n_inputs = 4,
-                                    .shape = pooled_shape,
+                                    .shape = lb_norm_relu_pool_pooled,
                                     .gradient = block_gradient,
-                                    .shard = block_shard,
+                                    .shard = lb_norm_relu_pool_shard,
                                     .flops = block_flops };
 
-const LbOp lb_op_norm_relu_pool_sums = {
-  .name = "norm-relu-pool-sums", .n_inputs = 5, .shape = sums_shape, .shard = block_shard, .flops = sums_flops
-};
+const LbOp lb_op_norm_relu_pool_sums = { .name = "norm-relu-pool-sums",
+                                         .n_inputs = 5,
+                                         .shape = sums_shape,
+                                         .gradient = lb_norm_relu_pool_sums_gradient,
+                                         .shard = lb_norm_relu_pool_shard,
+                                         .flops = sums_flops };
 
 const LbOp lb_op_norm_relu_pool_gradient = { .name = "norm-relu-pool-gradient",
                                              .n_inputs = 6,
                                              .shape = gradient_shape,
-                                             .expand = gradient_expand,
-                                             .shard = block_shard,
+                                             .gradient = lb_norm_relu_pool_gradient_gradient,
+                                             .shard = lb_norm_relu_pool_shard,
                                              .flops = gradient_flops };
-
-const LbOp lb_op_norm_relu_pool_by_channel = { .name = "norm-relu-pool-by-channel",
-                                               .n_inputs = 6,
-                                               .shape = by_channel_shape,
-                                               .expand = by_channel_expand,
-                                               .shard = block_shard };
 
 LbNode *
 lb_norm_relu_pool_at (const char *here, LbNode *x, LbNode *scale, LbNode *offset, double epsilon, guint pool)

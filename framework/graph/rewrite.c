@@ -113,6 +113,56 @@ simplify (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
   }
 }
 
+/* ---- Broadcasts ---- */
+
+/* @narrow with the dimensions that @stretched got from a shape of ones: @wide reshapes @stretched, and so adds or drops
+ * only ones. FALSE when it does anything else. */
+static gboolean
+reshape_narrow (LbShape stretched, LbShape narrow, LbShape wide, LbShape *shape)
+{
+  guint i = 0;
+  *shape = wide;
+  for (guint k = 0; k < wide.rank; k++) {
+    if (wide.dim[k] == 1)
+      continue;
+    while (i < stretched.rank && stretched.dim[i] == 1)
+      i++;
+    if (i == stretched.rank || stretched.dim[i] != wide.dim[k])
+      return FALSE;
+    shape->dim[k] = narrow.dim[i++];
+  }
+  return TRUE;
+}
+
+/* What @node was before it was stretched along some of its axes, which are 1 there; @node itself when it was not. */
+static LbNode *
+unstretched (Rewriter *rewriter, LbNode *node)
+{
+  if (node->op == LB_OP_BROADCAST)
+    return unstretched (rewriter, node->inputs[0]);
+  if (node->op != LB_OP_RESHAPE)
+    return node;
+  LbNode *of = node->inputs[0], *narrow = unstretched (rewriter, of);
+  LbShape shape;
+  if (narrow == of || !reshape_narrow (of->shape, narrow->shape, node->shape, &shape))
+    return node;
+  LbAttributes attributes = { .shape = shape };
+  return merge (rewriter, LB_OP_RESHAPE, &narrow, 1, &attributes, shape, node->here);
+}
+
+/* Operands of elementwise ops need not be stretched where the others have the shape of the result: they are read over
+ * and over instead. (The gradient of a sum is such a value, often of the size of all images of a batch.) */
+static void
+read_unstretched (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
+{
+  if (!lb_ops[old->op]->elementwise || old->n_inputs != 2)
+    return;
+  for (guint i = 0; i < 2; i++)
+    if (lb_shape_equal (inputs[1 - i]->shape, old->shape)
+        && (inputs[i]->op == LB_OP_BROADCAST || inputs[i]->op == LB_OP_RESHAPE))
+      inputs[i] = unstretched (rewriter, inputs[i]);
+}
+
 /* ---- Winograd ---- */
 
 /* Whether a convolution of images @x (or of that shape) with @weight suits F(4x4, 3x3) or F(2x2, 5x5). */
@@ -193,8 +243,7 @@ again (Rewriter *rewriter, LbNode *node)
 static void
 compute_again (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
 {
-  gboolean backward = old->op == LB_OP_NORM_RELU_POOL_SUMS || old->op == LB_OP_NORM_RELU_POOL_GRADIENT
-                      || old->op == LB_OP_NORM_RELU_POOL_BY_CHANNEL;
+  gboolean backward = old->op >= LB_OP_NORM_RELU_POOL_SUMS && old->op <= LB_OP_NORM_RELU_POOL_SECOND_BY_G;
   if (backward && is_cheap (inputs[0]))
     inputs[0] = again (rewriter, inputs[0]);
 }
@@ -204,10 +253,12 @@ compute_again (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
 static LbNode *
 rewrite_node (Rewriter *rewriter, const LbNode *old)
 {
-  LbNode *inputs[LB_MAX_INPUTS];
+  LbNode *inputs[LB_MAX_INPUTS] = { NULL };
   for (guint i = 0; i < old->n_inputs; i++)
     inputs[i] = rewriter->map[old->inputs[i]->id];
   compute_again (rewriter, old, inputs);
+  if (old->n_inputs > 0)
+    read_unstretched (rewriter, old, inputs);
   LbNode *node = simplify (rewriter, old, inputs);
   if (node == NULL)
     node = lower (rewriter, old, inputs);

@@ -108,6 +108,24 @@ BUILD (build_block_gradient_unpooled, block_derivative (x, 1, 0))
 BUILD (build_block_by_scale, block_derivative (x, 2, 1))
 BUILD (build_block_by_offset, block_derivative (x, 3, 2))
 
+/* The derivative by operand @index of a block's derivative by operand @first, times x[4]. */
+static LbNode *
+block_second (LbNode **x, guint pool, guint first, guint index)
+{
+  LbNode *gradient;
+  lb_gradients (lb_sum (lb_mul (block_derivative (x, pool, first), x[4])), &x[index], 1, &gradient);
+  return gradient;
+}
+
+BUILD (build_block_second_by_x, block_second (x, 2, 0, 0))
+BUILD (build_block_second_by_x_unpooled, block_second (x, 1, 0, 0))
+BUILD (build_block_second_by_scale, block_second (x, 2, 0, 1))
+BUILD (build_block_second_by_g, block_second (x, 2, 0, 3))
+BUILD (build_block_second_by_g_unpooled, block_second (x, 1, 0, 3))
+BUILD (build_block_sums_by_x, block_second (x, 2, 1, 0))
+BUILD (build_block_sums_by_g, block_second (x, 3, 1, 3))
+BUILD (build_block_statistics, lb_node_new (LB_HERE, LB_OP_NORM_STATISTICS, x, 1, &(LbAttributes){ .factor = 1e-3 }))
+
 #define S(...) LB_SHAPE (__VA_ARGS__)
 
 const Example examples[] = {
@@ -201,10 +219,25 @@ const Example examples[] = {
     { 0 }, -1, 1 },
   { LB_OP_NORM_RELU_POOL_GRADIENT, "unpooled", build_block_gradient_unpooled, 4,
     { S (2, 2, 3, 3), S (3), S (3), S (2, 2, 3, 3) }, { 0 }, -1, 1 },
-  { LB_OP_NORM_RELU_POOL_BY_CHANNEL, "scale", build_block_by_scale, 4, { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3) },
+  { LB_OP_NORM_STATISTICS, "plain", build_block_statistics, 1, { S (2, 3, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SUMS, "by-scale", build_block_by_scale, 4, { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3) },
     { 0 }, -1, 1 },
-  { LB_OP_NORM_RELU_POOL_BY_CHANNEL, "offset", build_block_by_offset, 4,
-    { S (2, 3, 6, 3), S (3), S (3), S (2, 1, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SUMS, "by-offset", build_block_by_offset, 4, { S (2, 3, 6, 3), S (3), S (3), S (2, 1, 2, 3) },
+    { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SECOND_BY_X, "pooled", build_block_second_by_x, 5,
+    { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3), S (2, 4, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SECOND_BY_X, "unpooled", build_block_second_by_x_unpooled, 5,
+    { S (2, 3, 2, 2), S (2), S (2), S (2, 3, 2, 2), S (2, 3, 2, 2) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SECOND_SUMS, "by-scale", build_block_second_by_scale, 5,
+    { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3), S (2, 4, 2, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SECOND_BY_G, "pooled", build_block_second_by_g, 5,
+    { S (2, 2, 4, 3), S (3), S (3), S (2, 1, 2, 3), S (2, 2, 4, 3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SECOND_BY_G, "unpooled", build_block_second_by_g_unpooled, 5,
+    { S (2, 2, 2, 9), S (9), S (9), S (2, 2, 2, 9), S (2, 2, 2, 9) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SUMS_BY_X, "pooled", build_block_sums_by_x, 5,
+    { S (2, 4, 2, 3), S (3), S (3), S (2, 2, 1, 3), S (3) }, { 0 }, -1, 1 },
+  { LB_OP_NORM_RELU_POOL_SUMS_BY_G, "pooled", build_block_sums_by_g, 5,
+    { S (2, 3, 6, 3), S (3), S (3), S (2, 1, 2, 3), S (3) }, { 0 }, -1, 1 },
   { LB_OP_SOFTMAX, "plain", build_softmax, 1, { S (3, 2, 4) }, { 0 }, -1, 1 },
   { LB_OP_DROPOUT_MASK, "masked", build_dropout, 2, { S (2, 3, 4), S (2, 4) }, { 0, 1 }, -1, 1 },
   { LB_OP_LOG_SOFTMAX, "plain", build_log_softmax, 1, { S (3, 4) }, { 0 }, -1, 1 },

@@ -57,6 +57,7 @@ typedef struct {
   gint64 h, w, c, pool;                            /* of x */
   const real *x, *scale, *offset, *statistics, *g; /* g pooled */
   const real *sums;
+  const real *v, *second_sums, *t; /* of the second order (ops-norm-relu-pool-second.c): v is of the size of x */
   real *out;
 } Image;
 
@@ -216,11 +217,13 @@ gradient_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
     }
 }
 
-/* Runs a strip function over the images of @call, with the usual pools as constants. */
-#define FOR_IMAGES(STRIP_FUNCTION, out_size)                                                                           \
+/* Runs a strip function over the images of @call, with the usual pools as constants; the statements that follow give
+ * each `image` what else it reads. */
+#define FOR_IMAGES(STRIP_FUNCTION, out_size, ...)                                                                      \
   do {                                                                                                                 \
     for (gint64 n = 0; n < call->input_shapes[0].dim[0]; n++) {                                                        \
       Image image = image_at (call, n);                                                                                \
+      __VA_ARGS__;                                                                                                     \
       image.out = (real *)call->output + n * (out_size);                                                               \
       if (image.pool == 1)                                                                                             \
         FOR_STRIPS (image.c, STRIP_FUNCTION, &image, 1);                                                               \
@@ -251,12 +254,184 @@ KERNEL (norm_relu_pool_gradient) (const LbCall *call)
   FOR_IMAGES (gradient_strip, x[1] * x[2] * x[3]);
 }
 
-/* Attribute b: the sums with xhat (the gradient by scale) or those alone (by offset). */
-void
-KERNEL (norm_relu_pool_by_channel) (const LbCall *call)
+/* ---- Second order ---- */
+
+/* Gives @image operand @index of @call, of @size elements an image, as its @member. */
+#define SET(image, member, index, size) (image).member = (const real *)call->inputs[index] + n * (size)
+
+/* Like gradient_strip, with r t1 for slope. */
+INLINE
+sums_by_x_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
 {
-  gint64 c = call->output_shape.dim[1];
-  for (gint64 n = 0; n < call->output_shape.dim[0]; n++)
-    memcpy ((real *)call->output + n * c,
-            (const real *)call->inputs[5] + (n * 2 + (call->node->attributes.b != 0)) * c, c * sizeof (real));
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool))), m = spread ((real)(image->h * image->w));
+  vec factor[STRIP], along[STRIP], mean[STRIP];
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (int v = 0; v < nv; v++) {
+    vec f = channels.r[v] * load_some (image->t + c + k + v * LANES, count);
+    factor[v] = f * share;
+    mean[v] = f * (load_some (image->sums + k + v * LANES, count) / m);
+    along[v] = f * channels.r[v] * (load_some (image->sums + c + k + v * LANES, count) / m);
+  }
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      gint64 corner = ((i * image->w + j) * pool) * c + k;
+      vec g[STRIP];
+      for (int v = 0; v < nv; v++)
+        g[v] = load_some (image->g + (i * w + j) * c + k + v * LANES, count) * factor[v];
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            gint64 at = corner + (a * image->w + b) * c + v * LANES;
+            vec d = load_some (image->x + at, count) - channels.mean[v];
+            vec u = gated (multiply_add (d, channels.slope[v], channels.offset[v]), g[v]);
+            store_some (image->out + at, u - multiply_add (d, along[v], mean[v]), count);
+          }
+    }
+}
+
+INLINE
+sums_by_g_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool))), level[STRIP], along[STRIP];
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (int v = 0; v < nv; v++) {
+    level[v] = load_some (image->t + k + v * LANES, count);
+    along[v] = channels.r[v] * load_some (image->t + c + k + v * LANES, count);
+  }
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      const real *corner = image->x + ((i * image->w + j) * pool) * c + k;
+      vec sum[STRIP] = { { 0 } };
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            vec d = load_some (corner + (a * image->w + b) * c + v * LANES, count) - channels.mean[v];
+            sum[v] += gated (multiply_add (d, channels.slope[v], channels.offset[v]),
+                             multiply_add (d, along[v], level[v]));
+          }
+      for (int v = 0; v < nv; v++)
+        store_some (image->out + (i * w + j) * c + k + v * LANES, sum[v] * share, count);
+    }
+}
+
+INLINE
+second_sums_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec share = spread ((real)(1.0 / (double)(pool * pool)));
+  vec sum[STRIP] = { { 0 } }, along[STRIP] = { { 0 } }, met[STRIP] = { { 0 } };
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      gint64 corner = ((i * image->w + j) * pool) * c + k;
+      vec g[STRIP];
+      for (int v = 0; v < nv; v++)
+        g[v] = load_some (image->g + (i * w + j) * c + k + v * LANES, count);
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            gint64 at = corner + (a * image->w + b) * c + v * LANES;
+            vec d = load_some (image->x + at, count) - channels.mean[v], y = load_some (image->v + at, count);
+            vec u = gated (multiply_add (d, channels.slope[v], channels.offset[v]), g[v]);
+            sum[v] += y;
+            along[v] = multiply_add (y, d, along[v]);
+            met[v] = multiply_add (y, u, met[v]);
+          }
+    }
+  for (int v = 0; v < nv; v++) {
+    store_some (image->out + k + v * LANES, sum[v], count);
+    store_some (image->out + c + k + v * LANES, along[v] * channels.r[v], count);
+    store_some (image->out + 2 * c + k + v * LANES, met[v] * share, count);
+  }
+}
+
+/* A sum of v, x less its mean, and a constant, with factors for each image and channel. Pools do not matter. */
+INLINE
+second_by_x_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 pixels = image->h * image->w, c = image->c;
+  vec m = spread ((real)pixels), by_v[STRIP], by_d[STRIP], level[STRIP];
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (int v = 0; v < nv; v++) {
+    const real *s = image->sums + k + v * LANES, *w = image->second_sums + k + v * LANES;
+    vec s0 = load_some (s, count), s1 = load_some (s + c, count);
+    vec w0 = load_some (w, count), w1 = load_some (w + c, count), w2 = load_some (w + 2 * c, count);
+    vec factor = -channels.r[v] * channels.slope[v] / m, both = w2 - multiply_add (s0, w0, s1 * w1) / m;
+    by_v[v] = factor * s1;
+    by_d[v] = factor * channels.r[v] * (both - s1 * w1 / m);
+    level[v] = -factor * s1 * w0 / m;
+  }
+  for (gint64 i = 0; i < pixels; i++)
+    for (int v = 0; v < nv; v++) {
+      gint64 at = i * c + k + v * LANES;
+      vec d = load_some (image->x + at, count) - channels.mean[v];
+      vec sum = multiply_add (d, by_d[v], level[v]);
+      store_some (image->out + at, multiply_add (load_some (image->v + at, count), by_v[v], sum), count);
+    }
+}
+
+INLINE
+second_by_g_strip (const Image *image, gint64 pool, gint64 k, int nv, gint64 count)
+{
+  gint64 h = image->h / pool, w = image->w / pool, c = image->c;
+  vec factor[STRIP];
+  Channels channels;
+  load_channels (image, &channels, k, nv, count);
+  for (int v = 0; v < nv; v++)
+    factor[v] = channels.slope[v] * spread ((real)(1.0 / (double)(pool * pool)));
+  for (gint64 i = 0; i < h; i++)
+    for (gint64 j = 0; j < w; j++) {
+      gint64 corner = ((i * image->w + j) * pool) * c + k;
+      vec sum[STRIP] = { { 0 } };
+      for (gint64 a = 0; a < pool; a++)
+        for (gint64 b = 0; b < pool; b++)
+          for (int v = 0; v < nv; v++) {
+            gint64 at = corner + (a * image->w + b) * c + v * LANES;
+            vec d = load_some (image->x + at, count) - channels.mean[v];
+            sum[v] += gated (multiply_add (d, channels.slope[v], channels.offset[v]), load_some (image->v + at, count));
+          }
+      for (int v = 0; v < nv; v++)
+        store_some (image->out + (i * w + j) * c + k + v * LANES, sum[v] * factor[v], count);
+    }
+}
+
+void
+KERNEL (norm_relu_pool_sums_by_x) (const LbCall *call)
+{
+  const gint64 *x = call->output_shape.dim;
+  FOR_IMAGES (sums_by_x_strip, x[1] * x[2] * x[3], SET (image, t, 6, 2 * x[3]));
+}
+
+void
+KERNEL (norm_relu_pool_sums_by_g) (const LbCall *call)
+{
+  const gint64 *y = call->output_shape.dim;
+  FOR_IMAGES (sums_by_g_strip, y[1] * y[2] * y[3], SET (image, t, 4, 2 * y[3]));
+}
+
+void
+KERNEL (norm_relu_pool_second_sums) (const LbCall *call)
+{
+  FOR_IMAGES (second_sums_strip, 3 * image.c, SET (image, v, 5, image.h * image.w * image.c));
+}
+
+void
+KERNEL (norm_relu_pool_second_by_x) (const LbCall *call)
+{
+  const gint64 *x = call->output_shape.dim;
+  FOR_IMAGES (second_by_x_strip, x[1] * x[2] * x[3], SET (image, v, 4, x[1] * x[2] * x[3]);
+              SET (image, second_sums, 6, 3 * x[3]));
+}
+
+void
+KERNEL (norm_relu_pool_second_by_g) (const LbCall *call)
+{
+  const gint64 *y = call->output_shape.dim;
+  FOR_IMAGES (second_by_g_strip, y[1] * y[2] * y[3], SET (image, v, 4, image.h * image.w * image.c));
 }
