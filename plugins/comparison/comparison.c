@@ -15,8 +15,10 @@ typedef struct {
 
 static const LbProperty properties[] = {
   LB_STRING (Comparison, title, "title", "Comparison", "Line above the table"),
-  LB_STRINGS (Comparison, names, "names", "[]",
-              "What to call the inputs, in order; left out: the stages they come from"),
+  LB_STRINGS (
+      Comparison, names, "names", "[]",
+      "What to call the inputs, in order; inputs of one name are sets of one kind, whose models share a row; left out: "
+      "the stages they come from"),
   LB_STRING (Comparison, baseline, "baseline", "",
              "Name of the input that gains are counted from; left out: the first"),
   LB_NUMBERS (Comparison, published, "published", "[]", 0, 100, "%",
@@ -36,9 +38,9 @@ static const LbPort inputs[] = {
 
 /* ---- Figures ---- */
 
-/* All models of one architecture that one input told of. */
+/* All models of one architecture that the inputs of one name told of. */
 typedef struct {
-  guint link;
+  guint link, sets, last_link; /* the first input, how many told, and which was the last */
   char *architecture;
   GArray *accuracies; /* double, fractions */
   gint64 images, bytes;
@@ -66,24 +68,51 @@ find_row (GPtrArray *rows, guint link, const char *architecture)
   return NULL;
 }
 
-static void
-add_metrics (GPtrArray *rows, guint link, LbPacket *metrics)
+/* The first input that is called as @link is. */
+static guint
+first_of_name (char *const *names, guint link)
+{
+  guint first = 0;
+
+  while (!g_str_equal (names[first], names[link]))
+    first++;
+  return first;
+}
+
+/* Adds what input @link told of one model to the row of its name. Sets of one row must be of one size, or its storage
+ * would be that of none. */
+static gboolean
+add_metrics (GPtrArray *rows, char *const *names, guint link, LbPacket *metrics, GError **error)
 {
   g_autofree char *architecture = lb_packet_get_text (metrics, "architecture");
-  Row *row = find_row (rows, link, architecture);
+  guint first = first_of_name (names, link);
+  Row *row = find_row (rows, first, architecture);
   double accuracy = lb_tensor_f64 (lb_packet_get (metrics, "accuracy"))[0];
+  gint64 images = lb_tensor_i64 (lb_packet_get (metrics, "set_images"))[0];
+  gint64 bytes = lb_tensor_i64 (lb_packet_get (metrics, "set_bytes"))[0];
 
   if (!row) {
     row = g_new0 (Row, 1);
-    row->link = link;
+    *row = (Row){ .link = first, .last_link = link, .sets = 1, .images = images, .bytes = bytes };
     row->architecture = g_steal_pointer (&architecture);
     row->accuracies = g_array_new (FALSE, FALSE, sizeof (double));
-    row->images = lb_tensor_i64 (lb_packet_get (metrics, "set_images"))[0];
-    row->bytes = lb_tensor_i64 (lb_packet_get (metrics, "set_bytes"))[0];
     g_ptr_array_add (rows, row);
+  }
+  if (link != row->last_link) {
+    row->last_link = link;
+    row->sets++;
+    if (images != row->images || bytes != row->bytes) {
+      g_set_error (
+          error, LB_ERROR, LB_ERROR_INPUT,
+          "two inputs are called '%s', but their sets have %d images of %d bytes and %d of %d; expected sets of "
+          "one kind, so give them two names",
+          names[link], (int)row->images, (int)row->bytes, (int)images, (int)bytes);
+      return FALSE;
+    }
   }
   g_array_append_val (row->accuracies, accuracy);
   row->flops += lb_tensor_f64 (lb_packet_get (metrics, "training_flops"))[0];
+  return TRUE;
 }
 
 static double
@@ -263,6 +292,7 @@ add_row (const Comparison *self, JsonBuilder *builder, const Row *row, const cha
   add_number (builder, "published", published > 0 ? published / 100 : NAN);
   json_builder_set_member_name (builder, "shorter_than_published");
   json_builder_add_boolean_value (builder, is_shorter (self, row->link));
+  add_integer (builder, "sets", row->sets);
   add_integer (builder, "images", row->images);
   add_integer (builder, "bytes", row->bytes);
   add_number (builder, "training_flops", row->flops / row->accuracies->len);
@@ -361,7 +391,8 @@ comparison_run (LbStage *stage, gpointer data, GError **error)
         return FALSE;
       if (!metrics)
         break;
-      add_metrics (rows, link, metrics);
+      if (!add_metrics (rows, names, link, metrics, error))
+        return FALSE;
     }
   if (rows->len == 0) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "no metrics arrived from any input; there is nothing to compare");
@@ -388,7 +419,8 @@ static const LbStageType comparison_type = {
   = "Takes the metrics of any number of evaluators. A row for each input and architecture: accuracy (mean and sample "
     "standard deviation over models), gain over the same architecture of the baseline, images and bytes of the set "
     "the models were trained on (images, hard and dense labels, windows), and floating-point operations of training "
-    "one model. With published, the table has a column of published accuracies and the distance from them; inputs made "
+    "one model. Inputs of one name share a row: 20 students of each of 5 sets, as papers count, are 100 models. With "
+    "published, the table has a column of published accuracies and the distance from them; inputs made "
     "with fewer iterations than the published ones are marked as such.",
   .inputs = inputs,
   .properties = properties,

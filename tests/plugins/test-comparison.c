@@ -134,6 +134,38 @@ test_published (void)
   g_assert_true (json_object_get_boolean_member (json_array_get_object_element (rows, 2), "shorter_than_published"));
 }
 
+/* Four models of two sets in one row: mean and deviation over all of them. */
+static void
+test_sets_of_one_name_share_a_row (void)
+{
+  g_autoptr (Harness) h = harness_new ("comparison"), wrong = harness_new ("comparison");
+  g_auto (GStrv) lines = NULL;
+  g_autofree char *path = NULL, *json = NULL;
+
+  feed (h, "score-1.metrics", metrics ("convnet-d3", 0.70, 10, 31400, 1e9));
+  feed (h, "score-1.metrics", metrics ("convnet-d3", 0.72, 10, 31400, 1e9));
+  feed (h, "other.metrics", metrics ("convnet-d3", 0.5, 10, 31400, 1e9));
+  feed (h, "score-2.metrics", metrics ("convnet-d3", 0.74, 10, 31400, 1e9));
+  feed (h, "score-2.metrics", metrics ("convnet-d3", 0.76, 10, 31400, 1e9));
+  harness_set (h, "names", "DC,random,DC");
+  harness_set (h, "published", "70.5,0,70.5");
+  harness_run_well (h);
+  lines = g_strsplit (h->report->str, "\n", -1);
+  g_assert_true (g_str_has_prefix (lines[2], "  DC      convnet-d3    73.00 ± 2.58 %  70.50 (+2.50)"));
+  g_assert_true (g_str_has_prefix (lines[3], "  random  convnet-d3           50.00 %"));
+  g_assert_true (g_str_has_prefix (lines[4], "Accuracy on"));
+  path = g_build_filename (h->directory, "stage.json", NULL);
+  g_assert_true (g_file_get_contents (path, &json, NULL, NULL));
+  g_assert_nonnull (strstr (json, "\"sets\" : 2"));
+
+  feed (wrong, "score-1.metrics", metrics ("convnet-d3", 0.70, 10, 31400, 1e9));
+  feed (wrong, "score-2.metrics", metrics ("convnet-d3", 0.70, 20, 62800, 1e9));
+  harness_set (wrong, "names", "DC,DC");
+  harness_refuses (wrong, LB_ERROR_INPUT,
+                   "two inputs are called 'DC', but their sets have 10 images of 31400 bytes and 20 of 62800; expected "
+                   "sets of one kind, so give them two names");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -143,5 +175,6 @@ main (int argc, char **argv)
   g_test_add_func ("/comparison/published", test_published);
   g_test_add_func ("/comparison/names-can-be-given", test_names_can_be_given);
   g_test_add_func ("/comparison/refuses-an-unknown-baseline", test_refuses_an_unknown_baseline);
+  g_test_add_func ("/comparison/sets-of-one-name-share-a-row", test_sets_of_one_name_share_a_row);
   return g_test_run ();
 }
