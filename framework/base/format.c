@@ -2,6 +2,7 @@
 #include "base/format.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *
 decimals_for (double value)
@@ -77,4 +78,55 @@ lb_format_count (guint64 count)
       g_string_append_c (grouped, ',');
   }
   return g_string_free (grouped, FALSE);
+}
+
+char *
+lb_format_number (double value)
+{
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  for (int digits = 1; digits <= 17; digits++) {
+    char format[8];
+    g_snprintf (format, sizeof format, "%%.%dg", digits);
+    g_ascii_formatd (text, sizeof text, format, value);
+    if (g_ascii_strtod (text, NULL) == value)
+      break;
+  }
+  return g_strdup (text);
+}
+
+/* The end of the string that opens at @text; of the text, when it does not close. */
+static const char *
+skip_string (const char *text)
+{
+  for (text++; *text != '\0' && *text != '"'; text++)
+    if (*text == '\\' && text[1] != '\0')
+      text++;
+  return text + (*text == '"');
+}
+
+char *
+lb_format_json (const char *text)
+{
+  GString *out = g_string_new (NULL);
+
+  while (*text != '\0') {
+    gsize other = strcspn (text, "\"-0123456789");
+    g_string_append_len (out, text, (gssize)other);
+    text += other;
+    if (*text == '\0')
+      break;
+    const char *end = *text == '"' ? skip_string (text) : text + strspn (text, "+-.0123456789eE");
+    /* Whole numbers may have more digits than a double. */
+    gsize length = (gsize)(end - text), digits = strspn (text, "-0123456789");
+    if (*text == '"' || digits >= length) {
+      g_string_append_len (out, text, (gssize)length);
+    } else {
+      g_autofree char *number = lb_format_number (g_ascii_strtod (text, NULL));
+      g_string_append (out, number);
+      g_string_append (out, strpbrk (number, ".e") == NULL ? ".0" : "");
+    }
+    text = end;
+  }
+  return g_string_free (out, FALSE);
 }

@@ -238,7 +238,8 @@ print_json (JsonNode *root, JsonObject *status, GStrv log)
     json_array_add_string_element (lines, log[i]);
   json_object_set_array_member (status, "log", lines);
   g_autofree char *text = json_to_string (root, TRUE);
-  puts (text);
+  g_autofree char *corrected = lb_format_json (text);
+  puts (corrected);
 }
 
 int

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 int lb_command_run (int argc, char **argv);
 int lb_command_check (int argc, char **argv);
 int lb_command_inspect (int argc, char **argv);
+int lb_command_schema (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);
 int lb_command_status (int argc, char **argv);
 int lb_command_store (int argc, char **argv);

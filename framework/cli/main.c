@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <locale.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "graph/program.h"
@@ -21,6 +23,7 @@ static const Command commands[] = {
   { "status", "DIR", "tell how far a run is, or how it ended", lb_command_status },
   { "store", "list|verify|prune", "look after the results that are kept", lb_command_store },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
+  { "schema", "", "print the JSON Schema of pipeline files, for editors", lb_command_schema },
 };
 
 static const char help_tail[]
@@ -106,6 +109,13 @@ dispatch (int argc, char **argv)
   return run_command (argc - 1, argv + 1);
 }
 
+static gboolean
+reader_has_left (void)
+{
+  struct pollfd output = { .fd = STDOUT_FILENO };
+  return poll (&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 /* What was printed may still wait in a buffer; whether it arrives is part of success. A reader that has left wanted no
  * more, which needs no words. */
 static int
@@ -114,8 +124,10 @@ finish_output (int status)
   errno = 0;
   if (fflush (stdout) == 0 && !ferror (stdout))
     return status;
-  if (errno != EPIPE)
-    fprintf (stderr, "limbeck: standard output cannot be written: %s\n", g_strerror (errno));
+  /* The reason of an earlier failure is forgotten. */
+  if (errno != 0 ? errno != EPIPE : !reader_has_left ())
+    fprintf (stderr, "limbeck: standard output cannot be written%s%s\n", errno != 0 ? ": " : "",
+             errno != 0 ? g_strerror (errno) : "");
   return status != 0 ? status : LB_ERROR_OUTPUT;
 }
 

@@ -9,6 +9,7 @@
 #include <json-glib/json-glib.h>
 
 #include "base/error.h"
+#include "base/format.h"
 
 LbMetric *
 lb_metric_new (const char *name, double value, const char *unit)
@@ -216,7 +217,8 @@ lb_ledger_to_json (const LbLedger *ledger)
   add_exactly (builder, "seconds", ledger->seconds);
   json_builder_end_object (builder);
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  return json_to_string (root, FALSE);
+  g_autofree char *text = json_to_string (root, FALSE);
+  return lb_format_json (text);
 }
 
 /* ---- From JSON: every getter says by its result whether the member is there and of its kind ---- */

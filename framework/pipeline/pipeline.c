@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "pipeline/keys.h"
 #include "pipeline/names.h"
 #include "pipeline/params.h"
 #include "pipeline/pipeline.h"
@@ -12,9 +13,6 @@ typedef struct {
   LbParams *params;
   LbProblems *problems;
 } Reader;
-
-static const char *const top_keys[] = { "limbeck", "title", "seed", "params", "matrix", "stages", NULL };
-static const char *const stage_keys[] = { "plugin", "inputs", "with", NULL };
 
 static void
 input_free (gpointer data)
@@ -246,10 +244,10 @@ read_stage (Reader *reader, const LbDocumentNode *key, const LbDocumentNode *nod
   }
   for (guint i = 0; i < node->keys->len; i++) {
     const LbDocumentNode *part = node->keys->pdata[i];
-    if (g_strv_contains (stage_keys, part->text))
+    g_autofree char *hint = lb_keys_suggest (lb_stage_keys, part->text);
+    if (hint == NULL)
       continue;
     stage->broken = TRUE;
-    g_autofree char *hint = lb_suggestion (part->text, stage_keys);
     lb_problems_add (reader->problems, part, LB_ERROR_PIPELINE, "stage '%s': key '%s' is not known here; %s",
                      stage->name, part->text, hint);
   }
@@ -316,10 +314,9 @@ refuse_unknown_keys (LbProblems *problems, const LbDocumentNode *root)
 {
   for (guint i = 0; i < root->keys->len; i++) {
     const LbDocumentNode *key = root->keys->pdata[i];
-    if (!g_strv_contains (top_keys, key->text)) {
-      g_autofree char *hint = lb_suggestion (key->text, top_keys);
+    g_autofree char *hint = lb_keys_suggest (lb_pipeline_keys, key->text);
+    if (hint != NULL)
       lb_problems_add (problems, key, LB_ERROR_PIPELINE, "key '%s' is not known here; %s", key->text, hint);
-    }
   }
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "pipeline/status.h"
 
 void
@@ -38,7 +39,8 @@ lb_json_to_text (JsonBuilder *builder, gboolean pretty)
 {
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
   g_autofree char *text = json_to_string (root, pretty);
-  return g_strconcat (text, "\n", NULL);
+  g_autofree char *corrected = lb_format_json (text);
+  return g_strconcat (corrected, "\n", NULL);
 }
 
 /* @text, or null for none. */

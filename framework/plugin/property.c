@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 
 /* Marks of properties that were not given; strings and lists use NULL. G_MININT64 and NaN are refused by the parser. */
 #define INTEGER_NOT_GIVEN G_MININT64
@@ -37,42 +38,35 @@ lb_property_find (const LbStageType *type, const char *name)
 
 /* ---- Texts ---- */
 
-/* The shortest decimal that reads back as @value. */
-static char *
-number_to_text (double value)
-{
-  char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-  for (int digits = 1; digits <= 17; digits++) {
-    char format[8];
-    g_snprintf (format, sizeof format, "%%.%dg", digits);
-    g_ascii_formatd (text, sizeof text, format, value);
-    if (g_ascii_strtod (text, NULL) == value)
-      break;
-  }
-  return g_strdup (text);
-}
-
 /* A bound as people write it: 100000 and not 1e+05. */
 static char *
 bound_to_text (double bound)
 {
   if (bound == floor (bound) && fabs (bound) < 1e15)
     return g_strdup_printf ("%" G_GINT64_FORMAT, (gint64)bound);
-  return number_to_text (bound);
+  return lb_format_number (bound);
+}
+
+void
+lb_property_bounds (const LbProperty *property, double *minimum, double *maximum)
+{
+  /* Tables say "any" by limits that no value of the kind is beyond, too. */
+  double limit = property->kind == LB_PROPERTY_INTEGER ? 9.2e18 : G_MAXDOUBLE;
+  gboolean any = !(property->minimum < property->maximum);
+
+  *minimum = !any && property->minimum > -limit ? property->minimum : -INFINITY;
+  *maximum = !any && property->maximum < limit ? property->maximum : INFINITY;
 }
 
 /* " from 1 to 32", " of at least 0", "" */
 static char *
 range_text (const LbProperty *property)
 {
-  if (!(property->minimum < property->maximum))
-    return g_strdup ("");
-
-  double limit = property->kind == LB_PROPERTY_INTEGER ? 9.2e18 : G_MAXDOUBLE;
-  gboolean has_minimum = property->minimum > -limit, has_maximum = property->maximum < limit;
-  g_autofree char *minimum = bound_to_text (property->minimum);
-  g_autofree char *maximum = bound_to_text (property->maximum);
+  double least, most;
+  lb_property_bounds (property, &least, &most);
+  gboolean has_minimum = isfinite (least), has_maximum = isfinite (most);
+  g_autofree char *minimum = has_minimum ? bound_to_text (least) : NULL;
+  g_autofree char *maximum = has_maximum ? bound_to_text (most) : NULL;
 
   if (has_minimum && has_maximum)
     return g_strdup_printf (" from %s to %s", minimum, maximum);
@@ -558,7 +552,7 @@ append_text (GString *out, const char *text)
 static void
 append_number (GString *out, double value)
 {
-  g_autofree char *text = number_to_text (value);
+  g_autofree char *text = lb_format_number (value);
 
   g_string_append (out, text);
 }

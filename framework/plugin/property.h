@@ -43,6 +43,9 @@ gboolean lb_property_set_text (const LbProperty *property, gpointer self, const 
  * given; free with g_free(). */
 char *lb_property_to_text (const LbProperty *property, gconstpointer self);
 
+/* The limits of a number, inclusive; infinite where there is none. */
+void lb_property_bounds (const LbProperty *property, double *minimum, double *maximum);
+
 /* "whole number from 1 to 32", "one of noise, real", ...; free with g_free(). */
 char *lb_property_type_text (const LbProperty *property);
 

@@ -324,7 +324,8 @@ make_json (const Comparison *self, GPtrArray *rows, char *const *names, guint ba
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
   text = json_to_string (root, TRUE);
-  return g_strconcat (text, "\n", NULL);
+  g_autofree char *corrected = lb_format_json (text);
+  return g_strconcat (corrected, "\n", NULL);
 }
 
 /* ---- The stage ---- */

@@ -66,6 +66,25 @@ test_count (void)
   CHECK (lb_format_count (G_MAXUINT64), "18,446,744,073,709,551,615");
 }
 
+static void
+test_number (void)
+{
+  CHECK (lb_format_number (0.1), "0.1");
+  CHECK (lb_format_number (-2), "-2");
+  CHECK (lb_format_number (1e-8), "1e-08");
+  CHECK (lb_format_number (1.0 / 3), "0.3333333333333333");
+}
+
+/* As json-glib 1.6 writes them, which cannot read the third one back. */
+static void
+test_json (void)
+{
+  CHECK (lb_format_json ("[0.10000000000000001,5.0,1e-08.0,-1e+300.0,true,null]"), "[0.1,5.0,1e-08,-1e+300,true,null]");
+  CHECK (lb_format_json ("{\"a 1e-08.0 \\\" 5.00\":9223372036854775807,\"b\":-3}"),
+         "{\"a 1e-08.0 \\\" 5.00\":9223372036854775807,\"b\":-3}");
+  CHECK (lb_format_json (""), "");
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -75,5 +94,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/format/flops-have-three-digits-and-a-unit", test_flops);
   g_test_add_func ("/format/seconds-become-minutes-hours-days", test_seconds);
   g_test_add_func ("/format/counts-are-grouped", test_count);
+  g_test_add_func ("/format/numbers-are-the-shortest-that-read-back", test_number);
+  g_test_add_func ("/format/json-of-json-glib-can-be-read", test_json);
   return g_test_run ();
 }
