@@ -14,6 +14,7 @@
 #include "nn/augment.h"
 #include "nn/class-images.h"
 #include "nn/cutmix.h"
+#include "nn/grad-cam.h"
 #include "nn/images.h"
 #include "nn/learner.h"
 #include "nn/network.h"

@@ -168,6 +168,12 @@ LbNode *lb_layer_layer_norm_at (const char *here, LbBuilder *builder, const char
 LbNode *lb_layer_dropout_at (const char *here, LbBuilder *builder, LbNode *x, double rate);
 #define lb_layer_dropout(builder, x, rate) lb_layer_dropout_at (LB_HERE, builder, x, rate)
 
+/* Says what Grad-CAM (grad-cam.h) shows of the network: feature maps [n, height, width, features], or rows of tokens
+ * [n, lead + height * width, features] whose last ones are places of the image, row by row. What the scores are made of
+ * must go through this node. The last call counts; without one it is the last convolution with what
+ * lb_layer_norm_act_pool() does to it, all but its pooling. */
+void lb_builder_set_maps (LbBuilder *builder, LbNode *maps, gint64 height, gint64 width);
+
 /* The mean over all pixels: [n, h, w, c] to [n, c]. */
 LbNode *lb_global_avg_pool_at (const char *here, LbNode *x);
 #define lb_global_avg_pool(x) lb_global_avg_pool_at (LB_HERE, x)

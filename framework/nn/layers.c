@@ -19,10 +19,12 @@ lb_layer_conv_at (const char *here, LbBuilder *builder, const char *layer, LbNod
       = lb_builder_parameter (builder, layer, "weight", LB_SHAPE (out, size, size, in), LB_INIT_FAN_IN, fan_in);
   LbNode *y = lb_conv2d_at (here, x, weight, stride, pad), *values;
 
-  if (bias == LB_BIAS_NONE)
-    return y;
-  values = lb_builder_parameter (builder, layer, "bias", LB_SHAPE (out), LB_INIT_FAN_IN, fan_in);
-  return bias == LB_BIAS_ADDED ? lb_add_at (here, y, values) : y;
+  if (bias != LB_BIAS_NONE) {
+    values = lb_builder_parameter (builder, layer, "bias", LB_SHAPE (out), LB_INIT_FAN_IN, fan_in);
+    y = bias == LB_BIAS_ADDED ? lb_add_at (here, y, values) : y;
+  }
+  lb_builder_set_maps (builder, y, lb_node_dim (y, 1), lb_node_dim (y, 2));
+  return y;
 }
 
 LbBias
@@ -163,16 +165,23 @@ LbNode *
 lb_layer_norm_act_pool_at (const char *here, LbBuilder *builder, const char *layer, LbNode *x, LbNorm norm,
                            LbActivation activation, LbPooling pooling)
 {
+  /* The usual block is one op. */
+  gboolean fused = norm == LB_NORM_INSTANCE && activation == LB_ACTIVATION_RELU && pooling != LB_POOLING_MAX;
+  gboolean fuse_pooling = fused && !lb_builder_wants_maps (builder);
+
   if (norm != LB_NORM_NONE) {
     Affine affine = affine_of (builder, layer, x);
 
-    /* The usual block is one op. */
-    if (norm == LB_NORM_INSTANCE && activation == LB_ACTIVATION_RELU && pooling != LB_POOLING_MAX)
-      return lb_norm_relu_pool_at (here, x, affine.scale, affine.offset, NORM_EPSILON,
-                                   pooling == LB_POOLING_AVG ? 2 : 1);
-    x = apply_affine (here, normalise (here, builder, layer, x, norm), affine);
+    x = fused ? lb_norm_relu_pool_at (here, x, affine.scale, affine.offset, NORM_EPSILON,
+                                      fuse_pooling && pooling == LB_POOLING_AVG ? 2 : 1)
+              : apply_affine (here, normalise (here, builder, layer, x, norm), affine);
   }
-  return pool (here, activate (here, x, activation), pooling);
+  if (fuse_pooling)
+    return x;
+  if (!fused)
+    x = activate (here, x, activation);
+  lb_builder_set_maps (builder, x, lb_node_dim (x, 1), lb_node_dim (x, 2));
+  return pool (here, x, pooling);
 }
 
 LbNode *

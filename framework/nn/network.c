@@ -43,6 +43,7 @@ struct _LbBuilder {
   guint n_dropouts; /* masks so far */
   LbNode **updated; /* new values of the statistics, or NULL */
   LbNode *features; /* operand of the last linear layer so far */
+  LbFeatureMaps *maps; /* the last ones so far; NULL: nobody asks */
 };
 
 /* ---- The builder ---- */
@@ -112,6 +113,19 @@ void
 lb_builder_set_features (LbBuilder *builder, LbNode *features)
 {
   builder->features = features;
+}
+
+void
+lb_builder_set_maps (LbBuilder *builder, LbNode *maps, gint64 height, gint64 width)
+{
+  if (builder->maps)
+    *builder->maps = (LbFeatureMaps){ maps, height, width };
+}
+
+gboolean
+lb_builder_wants_maps (const LbBuilder *builder)
+{
+  return builder->maps != NULL;
 }
 
 const char *
@@ -378,6 +392,16 @@ lb_network_features (const LbNetwork *network, LbNode *const *parameters, LbNode
 
   network->choice.architecture->build (&builder, images);
   return builder.features;
+}
+
+LbNode *
+lb_network_apply_maps (const LbNetwork *network, LbNode *const *parameters, LbNode *images, LbFeatureMaps *maps)
+{
+  LbBuilder builder
+      = { .network = network, .graph = lb_node_graph (images), .given = parameters, .maps = maps };
+
+  *maps = (LbFeatureMaps){ 0 };
+  return network->choice.architecture->build (&builder, images);
 }
 
 LbNode *

@@ -59,6 +59,17 @@ LbNode *lb_network_apply_training (const LbNetwork *network, LbNode *const *para
  * asked. */
 LbNode *lb_network_features (const LbNetwork *network, LbNode *const *parameters, LbNode *images);
 
+/* Feature maps, the last of a network that still have places: [n, height, width, features], or tokens [n, lead + height *
+ * width, features] of which the last are places, row by row. */
+typedef struct {
+  LbNode *node; /* NULL: the network has none */
+  gint64 height, width;
+} LbFeatureMaps;
+
+/* As lb_network_apply(); also stores the feature maps, for lb_gradients() of scores with respect to them. */
+LbNode *lb_network_apply_maps (const LbNetwork *network, LbNode *const *parameters, LbNode *images,
+                               LbFeatureMaps *maps);
+
 /* Whether training draws random numbers, and so wants keys. */
 gboolean lb_network_has_dropout (const LbNetwork *network);
 

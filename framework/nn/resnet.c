@@ -31,7 +31,9 @@ block (LbBuilder *builder, const char *layer, LbNode *x, gint64 out, guint strid
   y = unit (builder, layer, "2", y, out, 3, 1, LB_ACTIVATION_NONE);
   if (stride != 1 || lb_node_dim (x, 3) != out)
     x = unit (builder, layer, "shortcut", x, out, 1, stride, LB_ACTIVATION_NONE);
-  return lb_relu (lb_add (y, x));
+  y = lb_relu (lb_add (y, x));
+  lb_builder_set_maps (builder, y, lb_node_dim (y, 1), lb_node_dim (y, 2));
+  return y;
 }
 
 LbNode *

@@ -41,6 +41,10 @@ char *lb_architecture_option_expected (const LbArchitectureOption *option);
 /* What a linear layer is given, [n, d]: the network's features, if no other linear layer follows. */
 void lb_builder_set_features (LbBuilder *builder, LbNode *features);
 
+/* Whether lb_builder_set_maps() is listened to: then feature maps must stand alone, and not inside of an op that also
+ * pools them. */
+gboolean lb_builder_wants_maps (const LbBuilder *builder);
+
 /* ---- The library's own, one file each ---- */
 
 extern const LbArchitectureOption lb_convnet_options[], lb_vgg_options[], lb_resnet_options[], lb_vit_options[];

@@ -89,10 +89,9 @@ norm (LbBuilder *builder, const char *layer, LbNode *x)
 
 /* Patches in rows, the class token before them, positions added. */
 static LbNode *
-embed (LbBuilder *builder, LbNode *images)
+embed (LbBuilder *builder, LbNode *images, gint64 patch)
 {
   gint64 n = lb_node_dim (images, 0);
-  gint64 patch = patch_side (builder, MAX (lb_node_dim (images, 1), lb_node_dim (images, 2)));
   LbNode *patches = lb_layer_conv (builder, "patch", images, FEATURES, patch, (guint)patch, 0, LB_BIAS_ADDED);
   gint64 count = lb_node_dim (patches, 1) * lb_node_dim (patches, 2);
   LbNode *position
@@ -107,15 +106,21 @@ LbNode *
 lb_vit_build (LbBuilder *builder, LbNode *images)
 {
   guint depth = (guint)lb_builder_number (builder, "depth");
-  LbNode *x = lb_layer_dropout (builder, embed (builder, images), lb_builder_number (builder, "dropout"));
+  gint64 height = lb_node_dim (images, 1), width = lb_node_dim (images, 2);
+  gint64 patch = patch_side (builder, MAX (height, width));
+  LbNode *x = lb_layer_dropout (builder, embed (builder, images, patch), lb_builder_number (builder, "dropout"));
 
   if (depth == 0)
-    depth = MAX (lb_node_dim (images, 1), lb_node_dim (images, 2)) < 128 ? 6 : 10;
+    depth = MAX (height, width) < 128 ? 6 : 10;
   for (guint i = 1; i <= depth; i++) {
     g_autofree char *first = g_strdup_printf ("%u.attention", i), *second = g_strdup_printf ("%u.perceptron", i);
     g_autofree char *before_first = g_strdup_printf ("%u.norm-1", i), *before_second = g_strdup_printf ("%u.norm-2", i);
 
-    x = lb_add (attention (builder, first, norm (builder, before_first, x)), x);
+    LbNode *tokens = norm (builder, before_first, x);
+
+    /* Behind the last attention only the class token counts, so what goes into it are the last maps. */
+    lb_builder_set_maps (builder, tokens, height / patch, width / patch);
+    x = lb_add (attention (builder, first, tokens), x);
     x = lb_add (perceptron (builder, second, norm (builder, before_second, x)), x);
   }
   x = lb_reshape (lb_slice (x, 1, 0, 1), LB_SHAPE (lb_node_dim (images, 0), FEATURES));

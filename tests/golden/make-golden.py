@@ -3,8 +3,8 @@
 
     /usr/bin/python3 tests/golden/make-golden.py        (Debian: python3-torch, python3-numpy)
 
-writes convnet.npz, matching.npz, networks.npz, operations.npz, methods.npz and training.npz beside this file, all in double
-precision. The tests need the files only, not PyTorch.
+writes convnet.npz, grad-cam.npz, matching.npz, networks.npz, operations.npz, methods.npz and training.npz beside this file,
+all in double precision. The tests need the files only, not PyTorch.
 
 Inputs are not stored. Both sides make them from one formula, in unsigned 32-bit arithmetic that wraps around. Element i
 (from 0, row-major) of the number stream s is
@@ -311,6 +311,7 @@ def main():
         write(name, {activation.__name__ + '_' + key: value
                      for activation in (torch.relu, torch.tanh) for key, value in values(activation).items()})
     write('methods.npz', torch_methods.values(sys.modules[__name__]))
+    write('grad-cam.npz', torch_networks.grad_cam_values(numbers, IMAGES))
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
     write('training.npz', {**adam_values(), **augmentation_values(), **cutmix_values(), **whitening_values()})

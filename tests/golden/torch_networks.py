@@ -27,6 +27,9 @@ CASES = [('alexnet', 1, 28), ('alexnet', 3, 32), ('vgg11', 1, 28), ('vgg11', 3, 
          ('convnet-d2:width=8:norm=batch:activation=sigmoid', 1, 8),
          ('convnet-d1:width=8:norm=none:activation=sigmoid:pooling=none', 3, 8)]
 
+GRAD_CAM_CASES = [('convnet-d3', 1, 28), ('convnet-d2:width=8:norm=group:activation=leaky-relu:pooling=max', 3, 8),
+                  ('alexnet', 1, 28), ('vgg11', 3, 32), ('resnet18', 3, 32), ('vit', 1, 28)]
+
 
 def weight_scale(shape):
     fan_in, scale = 1, 1.0
@@ -42,6 +45,7 @@ class Tensors:
 
     def __init__(self, numbers):
         self.numbers, self.trained, self.statistics, self.updated = numbers, [], [], []
+        self.maps = None  # what Grad-CAM weighs, [n, c, h, w] or tokens [n, 1 + h * w, c]
 
     def take(self, role, *shape):
         offset, scale = {'weight': (0, weight_scale(shape)), 'scale': (1, 1 / 4), 'position': (0, 1),
@@ -93,14 +97,15 @@ def convnet(t, x, depth, training=True, width=128, norm='instance', activation='
     pool = {'avg': F.avg_pool2d, 'max': F.max_pool2d, 'none': lambda y, _: y}[pooling]
     for block in range(depth):
         x = t.conv(x, int(width), 3, pad=3 if block == 0 and x.shape[2] == 28 else 1)
-        x = pool(activate(t.norm(x, norm, training)), 2)
+        t.maps = activate(t.norm(x, norm, training))
+        x = pool(t.maps, 2)
     return t.linear(x)
 
 
 def alexnet(t, x):
     for out, size, pad, pool in ((128, 5, 4 if x.shape[1] == 1 else 2, True), (192, 5, 2, True), (256, 3, 1, False),
                                  (192, 3, 1, False), (192, 3, 1, True)):
-        x = F.relu(t.conv(x, out, size, pad=pad))
+        x = t.maps = F.relu(t.conv(x, out, size, pad=pad))
         x = F.max_pool2d(x, 2) if pool else x
     return t.linear(x)
 
@@ -108,7 +113,7 @@ def alexnet(t, x):
 def vgg11(t, x):
     pad = 3 if x.shape[1] == 1 else 1
     for out, pool in (64, 1), (128, 1), (256, 0), (256, 1), (512, 0), (512, 1), (512, 0), (512, 1):
-        x = F.relu(t.norm(t.conv(x, out, 3, pad=pad), 'instance'))
+        x = t.maps = F.relu(t.norm(t.conv(x, out, 3, pad=pad), 'instance'))
         x = F.max_pool2d(x, 2) if pool else x
         pad = 1
     return t.linear(x)
@@ -123,7 +128,7 @@ def resnet18(t, x):
             y = t.norm(t.conv(y, out, 3, 1, 1, bias=False), 'instance')
             if stride == 2:
                 x = t.norm(t.conv(x, out, 1, stride, bias=False), 'instance')
-            x = F.relu(y + x)
+            x = t.maps = F.relu(y + x)
     return t.linear(F.avg_pool2d(x, 4))
 
 
@@ -134,7 +139,8 @@ def vit(t, x, patch=4, depth=6, norm='layer'):
     position, token = t.take('position', 1, x.shape[1] + 1, 512), t.take('class', 1, 1, 512)
     x = torch.cat((token.expand(n, 1, 512), x), 1) + position
     for _ in range(int(depth)):
-        y = t.dense(t.layer_norm(x, norm), 3 * heads * width, bias=False)
+        t.maps = t.layer_norm(x, norm)
+        y = t.dense(t.maps, 3 * heads * width, bias=False)
         q, k, v = (part.reshape(n, -1, heads, width).transpose(1, 2) for part in y.chunk(3, dim=-1))
         y = torch.softmax(q @ k.transpose(-1, -2) * width ** -0.5, dim=-1) @ v
         x = t.dense(y.transpose(1, 2).reshape(n, -1, heads * width), 512) + x
@@ -176,6 +182,23 @@ def case_values(numbers, image_stream, name, channels, size):
         values['statistics'] = torch.cat(tensors.updated)
         values['asked'] = apply(name, Tensors(numbers), x, False)
     return values
+
+
+def grad_cam_values(numbers, image_stream):
+    """Grad-CAM of LABELS: heat maps over the places of the last feature maps."""
+    result = {}
+    for name, channels, size in GRAD_CAM_CASES:
+        tensors = Tensors(numbers)
+        scores = apply(name, tensors, numbers(image_stream, (len(LABELS), size, size, channels), 0, 2), False)
+        chosen = sum(scores[i, label] for i, label in enumerate(LABELS))
+        maps, (slopes,) = tensors.maps, torch.autograd.grad(chosen, tensors.maps)
+        if maps.dim() == 3:
+            side = int((maps.shape[1] - 1) ** 0.5)
+            maps, slopes = (x[:, 1:].transpose(1, 2).reshape(len(x), -1, side, side) for x in (maps, slopes))
+        key = name.replace(':', '_').replace('=', '_') + f'_{channels}_{size}'
+        result[f'{key}__heat'] = F.relu((slopes.mean((2, 3), keepdim=True) * maps).sum(1))
+        result[f'{key}__probabilities'] = torch.softmax(scores, 1)
+    return result
 
 
 def values(numbers, image_stream):
