@@ -26,6 +26,7 @@
 #include "nn/whitening.h"
 #include "plugin/stage.h"
 #include "stream/packet.h"
+#include "stream/picture.h"
 #include "tensor/half.h"
 #include "tensor/npz.h"
 #include "tensor/state.h"

@@ -316,6 +316,17 @@ lb_whitening_undo (LbCompute *compute, LbTensor *images, LbTensor *whitening_mea
   return map_images (compute, wide, NULL, unwhitening, whitening_mean);
 }
 
+LbTensor *
+lb_whitening_to_u8 (LbCompute *compute, LbTensor *images, LbTensor *mean, LbTensor *std, LbTensor *whitening_mean,
+                    LbTensor *unwhitening)
+{
+  g_autoptr (LbTensor) normalised = whitening_mean && unwhitening
+                                        ? lb_whitening_undo (compute, images, whitening_mean, unwhitening)
+                                        : lb_tensor_ref (images);
+
+  return lb_images_to_u8 (normalised, mean, std);
+}
+
 gboolean
 lb_whitening_same (const char *ours, LbTensor *our_mean, const char *theirs, LbTensor *their_mean, GError **error)
 {

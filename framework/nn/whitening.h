@@ -49,6 +49,11 @@ lb_whitening_apply (const LbWhitening *whitening, LbCompute *compute, LbTensor *
 /* Whitened f16 or f32 images [n, c, h, w] as they were: normalised, f32. New tensor. */
 LbTensor *lb_whitening_undo (LbCompute *compute, LbTensor *images, LbTensor *whitening_mean, LbTensor *unwhitening);
 
+/* As they were stored, for looking at: lb_images_to_u8() of what lb_whitening_undo() gives, or of @images where one of
+ * the last two is NULL. New tensor, u8 [n, c, h, w]. */
+LbTensor *lb_whitening_to_u8 (LbCompute *compute, LbTensor *images, LbTensor *mean, LbTensor *std,
+                              LbTensor *whitening_mean, LbTensor *unwhitening);
+
 /* Whether two sets, or a set and a model, were whitened alike; @mine and @their_mean are their whitening_mean, NULL
  * when not whitened. If not, FALSE with LB_ERROR_INPUT naming both sides. */
 gboolean

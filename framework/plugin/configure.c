@@ -320,16 +320,28 @@ lb_configure_input_packets (LbConfigure *configure, const char *port)
   return packets;
 }
 
-const char *const *
-lb_configure_input_texts (LbConfigure *configure, const char *port, const char *field)
+guint
+lb_configure_n_links (LbConfigure *configure, const char *port)
+{
+  guint n = 0;
+
+  for (guint i = 0; input_spec (configure, port) != NULL && i < configure->n_inputs; i++)
+    n += strcmp (configure->inputs[i].port->name, port) == 0;
+  return n;
+}
+
+/* Those of @count links of @port from link @first on. */
+static const char *const *
+texts_of_links (LbConfigure *configure, const char *port, guint first, guint count, const char *field)
 {
   g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+  guint link = 0;
 
   if (input_spec (configure, port) == NULL)
     return NULL;
   for (guint i = 0; i < configure->n_inputs; i++) {
     const LbSpec *spec = configure->inputs[i].spec;
-    if (strcmp (configure->inputs[i].port->name, port) != 0)
+    if (strcmp (configure->inputs[i].port->name, port) != 0 || link++ < first || link - first > count)
       continue;
     if (lb_schema_field (lb_spec_schema (spec), field) == NULL) {
       misused (configure,
@@ -347,6 +359,18 @@ lb_configure_input_texts (LbConfigure *configure, const char *port, const char *
   g_ptr_array_add (texts, NULL);
   g_ptr_array_add (configure->lists, texts->pdata);
   return (const char *const *)g_ptr_array_free (g_steal_pointer (&texts), FALSE);
+}
+
+const char *const *
+lb_configure_input_texts (LbConfigure *configure, const char *port, const char *field)
+{
+  return texts_of_links (configure, port, 0, configure->n_inputs, field);
+}
+
+const char *const *
+lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field)
+{
+  return texts_of_links (configure, port, index, 1, field);
 }
 
 gint64

@@ -153,6 +153,11 @@ gint64 lb_configure_input_packets (LbConfigure *configure, const char *port);
  * order. NULL when a writer has not told. NULL-terminated; valid until configure returns. */
 const char *const *lb_configure_input_texts (LbConfigure *configure, const char *port, const char *field);
 
+/* How many links a LB_PORT_MANY input has; and the same texts of one of them alone. Since 1.2. */
+guint lb_configure_n_links (LbConfigure *configure, const char *port);
+const char *const *
+lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field);
+
 /* Promises how many packets an output has, or what they say in a text field (one text for each packet). Readers predict
  * their cost from it; a run in which it does not hold fails. */
 void lb_configure_set_output_packets (LbConfigure *configure, const char *port, gint64 packets);
@@ -295,7 +300,7 @@ typedef struct {
 /* The interface version of this header. Rules: a change that old plugins survive raises the minor number, any other the
  * major. A plugin loads when its major is ours and its minor is not newer. */
 #define LB_INTERFACE_MAJOR 1
-#define LB_INTERFACE_MINOR 1
+#define LB_INTERFACE_MINOR 2
 #define LB_PLUGIN_MAGIC    0x4c696d62u /* "Limb" */
 
 /* What a plugin exports, under the symbol "limbeck_plugin". */

@@ -1,4 +1,5 @@
-/* contact-sheet: the images of a set as one PNG, a row for each class, for looking at. */
+/* contact-sheet: the images of a set as one PNG, a row for each class, for looking at; as a file, and as a packet for
+ * stage 'report'. */
 #include "limbeck.h"
 
 #include <png.h>
@@ -7,7 +8,7 @@
 #define MAX_BYTES ((gint64)1 << 30)
 
 typedef struct {
-  char *file;
+  char *file, *title;
   gint64 columns, scale, gap;
 } ContactSheet;
 
@@ -17,11 +18,17 @@ static const LbProperty properties[] = {
               "At most so many images of each class, the first ones"),
   LB_INTEGER (ContactSheet, scale, "scale", "2", 1, 64, NULL, "Each pixel is shown as scale x scale pixels"),
   LB_INTEGER (ContactSheet, gap, "gap", "2", 0, 64, "pixels", "White space around each image"),
+  LB_STRING (ContactSheet, title, "title", "", "What to call it; left out: the stream that the images come from"),
   LB_PROPERTIES_END,
 };
 
 static const LbPort inputs[] = {
   { "samples", "samples", "n least c h w classes", 0, "The images; one channel (grey) or three (red, green, blue)" },
+  LB_PORTS_END,
+};
+
+static const LbPort outputs[] = {
+  { "picture", "picture", NULL, 0, "The sheet" },
   LB_PORTS_END,
 };
 
@@ -55,7 +62,7 @@ sheet_bytes (const Layout *layout)
   return layout->sheet_height * layout->sheet_width * layout->channels;
 }
 
-/* Predicts memory: the images as u8, the sheet, and the file, which is at worst about as large. */
+/* Predicts memory: the images as u8, the sheet, and the file, which is at worst about as large and sent as well. */
 static void
 predict (const ContactSheet *self, LbConfigure *configure)
 {
@@ -68,6 +75,7 @@ predict (const ContactSheet *self, LbConfigure *configure)
     return;
   most = least == LB_UNKNOWN ? n : n - least * (classes - 1);
   Layout layout = make_layout (self, images, classes, most);
+  lb_configure_set_output_bytes (configure, "picture", sheet_bytes (&layout));
   lb_configure_cost (configure, 0,
                      (double)(lb_shape_size (images) + n * (gint64)sizeof (guint32) + 2 * sheet_bytes (&layout)
                               + lb_configure_collect_bytes (configure, "samples")));
@@ -78,6 +86,7 @@ contact_sheet_configure (LbConfigure *configure, gpointer data, GError **error)
 {
   gint64 channels = lb_configure_dim (configure, "c");
 
+  lb_configure_set_output_packets (configure, "picture", 1);
   if (channels == LB_UNKNOWN || channels == 1 || channels == 3) {
     predict (data, configure);
     return TRUE;
@@ -101,8 +110,24 @@ draw (const Layout *layout, const guint8 *image, gint64 row, gint64 column, guin
             = image[(k * layout->height + y / layout->scale) * layout->width + x / layout->scale];
 }
 
+/* Sends the PNG file on. */
 static gboolean
-write_png (LbStage *stage, const char *file, const Layout *layout, const guint8 *sheet, GError **error)
+push_picture (LbStage *stage, const ContactSheet *self, const Layout *layout, gconstpointer png, gsize length,
+              GError **error)
+{
+  const char *source = lb_stage_source (stage, "samples", 0);
+  g_autofree char *caption = g_strdup_printf ("The first images of '%s', a row for each class.", source);
+  g_autofree char *alternative
+      = g_strdup_printf ("Contact sheet of '%s': %d rows, one for each class, of at most %d images", source,
+                         (int)layout->rows, (int)layout->columns);
+
+  return lb_stage_push (stage, "picture",
+                        lb_picture_packet (png, length, *self->title ? self->title : source, caption, alternative),
+                        error);
+}
+
+static gboolean
+write_png (LbStage *stage, const ContactSheet *self, const Layout *layout, const guint8 *sheet, GError **error)
 {
   png_image png = { .version = PNG_IMAGE_VERSION,
                     .width = (png_uint_32)layout->sheet_width,
@@ -113,23 +138,11 @@ write_png (LbStage *stage, const char *file, const Layout *layout, const guint8 
 
   if (!png_image_write_to_memory (&png, bytes, &size, 0, sheet, 0, NULL)) {
     g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT, "%s cannot be made: %s; ask for fewer columns or a smaller scale",
-                 file, png.message);
+                 self->file, png.message);
     return FALSE;
   }
-  return lb_stage_write (stage, file, bytes, size, error);
-}
-
-/* The images as they were stored; new. */
-static LbTensor *
-pictures (LbStage *stage, LbPacket *samples)
-{
-  LbTensor *images = lb_packet_get (samples, "images"), *whitening_mean = lb_packet_get (samples, "whitening_mean");
-  LbTensor *unwhitening = lb_packet_get (samples, "unwhitening");
-  g_autoptr (LbTensor) normalised = whitening_mean && unwhitening ? lb_whitening_undo (lb_stage_compute (stage), images,
-                                                                                       whitening_mean, unwhitening)
-                                                                  : lb_tensor_ref (images);
-
-  return lb_images_to_u8 (normalised, lb_packet_get (samples, "mean"), lb_packet_get (samples, "std"));
+  return lb_stage_write (stage, self->file, bytes, size, error)
+         && push_picture (stage, self, layout, bytes, size, error);
 }
 
 static gboolean
@@ -146,7 +159,9 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
   if (!samples
       || !lb_labels_check (lb_stage_source (stage, "samples", 0), lb_packet_get (samples, "labels"), classes, error))
     return FALSE;
-  images = pictures (stage, samples);
+  images = lb_whitening_to_u8 (lb_stage_compute (stage), lb_packet_get (samples, "images"),
+                               lb_packet_get (samples, "mean"), lb_packet_get (samples, "std"),
+                               lb_packet_get (samples, "whitening_mean"), lb_packet_get (samples, "unwhitening"));
   first = g_new (gint64, classes + 1);
   by_class = lb_images_by_class (lb_packet_get (samples, "labels"), classes, first);
 
@@ -170,7 +185,7 @@ contact_sheet_run (LbStage *stage, gpointer data, GError **error)
   for (gint64 k = 0; k < classes; k++)
     for (gint64 i = 0; i < MIN (layout.columns, first[k + 1] - first[k]); i++)
       draw (&layout, lb_tensor_u8 (images) + by_class[first[k] + i] * image_bytes, k, i, sheet);
-  return write_png (stage, self->file, &layout, sheet, error);
+  return write_png (stage, self, &layout, sheet, error);
 }
 
 static const LbStageType contact_sheet_type = {
@@ -180,6 +195,7 @@ static const LbStageType contact_sheet_type = {
                  "mean and std, and "
                  "clipped to 0 to 255. Pixels are enlarged by a whole factor, without smoothing.",
   .inputs = inputs,
+  .outputs = outputs,
   .properties = properties,
   .instance_size = sizeof (ContactSheet),
   .configure = contact_sheet_configure,

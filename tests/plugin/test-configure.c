@@ -363,6 +363,12 @@ look_at_streams (LbConfigure *configure, gpointer self, GError **error)
   const char *const *texts = lb_configure_input_texts (configure, "model", "architecture");
   g_assert_cmpstr (texts[1], ==, "large");
   g_assert_null (texts[2]);
+  g_assert_cmpuint (lb_configure_n_links (configure, "extra"), ==, 2);
+  g_assert_cmpuint (lb_configure_n_links (configure, "model"), ==, 1);
+  texts = lb_configure_link_texts (configure, "model", 0, "architecture");
+  g_assert_cmpstr (texts[1], ==, "large");
+  texts = lb_configure_link_texts (configure, "model", 1, "architecture");
+  g_assert_null (texts[0]);
   lb_configure_set_output_packets (configure, "made", lb_configure_input_packets (configure, "model"));
   lb_configure_set_output_bytes (configure, "views", 77);
   return TRUE;

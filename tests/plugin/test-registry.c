@@ -220,14 +220,14 @@ test_refuses_wrong_descriptors (Fixture *fixture, gconstpointer data)
 {
   static const char *const cases[][2] = {
     { "magic", "magic 0x12345678, expected 0x4c696d62" },
-    { "newer-minor", "was built for plugin interface 1.7, but this limbeck (" LB_VERSION ") has interface 1.1; update "
+    { "newer-minor", "was built for plugin interface 1.7, but this limbeck (" LB_VERSION ") has interface 1.2; update "
                      "limbeck, or build the plugin against this limbeck" },
     { "newer-major",
-      "was built for plugin interface 9.1, but this limbeck (" LB_VERSION ") has interface 1.1; update" },
+      "was built for plugin interface 9.1, but this limbeck (" LB_VERSION ") has interface 1.2; update" },
     { "older-major",
-      "was built for plugin interface 0.1, but this limbeck (" LB_VERSION ") has interface 1.1; take a newer "
+      "was built for plugin interface 0.1, but this limbeck (" LB_VERSION ") has interface 1.2; take a newer "
       "release of the plugin" },
-    { "size", "has a descriptor of 4 bytes where interface 1.1 has" },
+    { "size", "has a descriptor of 4 bytes where interface 1.2 has" },
     { "nameless", "has no name in its descriptor" },
     { "stageless", "has no stage types" },
     { "repeats", "stage type 'toy' is in its descriptor twice" },

@@ -93,6 +93,26 @@ test_columns_are_bounded (void)
   g_assert_cmpuint (height, ==, 16);
 }
 
+/* The packet holds the file and says where the images come from. */
+static void
+test_sheet_is_sent_on (void)
+{
+  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbPacket) samples = toy_samples (4, 8, 2, 1);
+  g_autofree char *path = g_build_filename (h->directory, "stage.png", NULL), *file = NULL, *title = NULL;
+  gsize length;
+
+  harness_set (h, "title", "Toys");
+  harness_feed (h, "samples", "set.samples", "samples", samples, 2);
+  harness_run_well (h);
+  LbPacket *picture = harness_output (h, "picture", 0);
+  g_assert_true (g_file_get_contents (path, &file, &length, NULL));
+  g_assert_cmpmem (file, length, lb_tensor_data (lb_packet_get (picture, "png")),
+                   lb_tensor_bytes (lb_packet_get (picture, "png")));
+  title = lb_packet_get_text (picture, "title");
+  g_assert_cmpstr (title, ==, "Toys");
+}
+
 static void
 test_refuses_two_channels (void)
 {
@@ -114,6 +134,7 @@ main (int argc, char **argv)
   g_test_add_func ("/contact-sheet/rows-are-classes", test_rows_are_classes);
   g_test_add_func ("/contact-sheet/normalised-colour-is-shown-as-stored", test_normalised_colour_is_shown_as_stored);
   g_test_add_func ("/contact-sheet/columns-are-bounded", test_columns_are_bounded);
+  g_test_add_func ("/contact-sheet/sheet-is-sent-on", test_sheet_is_sent_on);
   g_test_add_func ("/contact-sheet/refuses-two-channels", test_refuses_two_channels);
   return g_test_run ();
 }
