@@ -22,7 +22,7 @@ static const LbProperty properties[] = {
   LB_STRINGS (GradCam, class_names, "class-names", "[]", "What to call the classes; left out: their numbers"),
   LB_CHOICE (GradCam, target, "target", "label", targets,
              "Class whose score is looked into: the image's label, or what the network answers"),
-  LB_INTEGER (GradCam, side, "side", "112", 16, 2048, "pixels", "Longer side of a picture on the sheet"),
+  LB_INTEGER (GradCam, side, "side", "124", 16, 2048, "pixels", "Longer side of a picture on the sheet"),
   LB_PROPERTIES_END,
 };
 
@@ -239,7 +239,7 @@ write_sheet (LbStage *stage, const GradCam *self, const Sheet *sheet, GError **e
   g_autofree char *alternative = describe (sheet);
   g_autofree char *caption = g_strdup_printf (
       "Grad-CAM: the brighter a place, the more it speaks for %s in the eyes of the network; each map by its own "
-      "largest value. Below each stands what the network answers, and how sure it is.",
+      "largest value, and without light where nothing does. Below stands what the network answers, and how sure it is.",
       g_str_equal (self->target, "label") ? "the image's label" : "what the network answers");
 
   return png && lb_stage_write (stage, self->file, png->data, png->len, error)
@@ -346,9 +346,11 @@ grad_cam_configure (LbConfigure *configure, gpointer data, GError **error)
                                         "asks for a sheet of %d x %d pixels; expected at most %d a side, so show fewer "
                                         "images or smaller ones",
                                         (int)width, (int)height, MOST_SIDE);
-  lb_configure_set_output_bytes (configure, "picture", height * width);
+  /* The networks are gone when the sheet is drawn. As a PNG such a picture takes about a third of a byte for each
+   * pixel. */
+  lb_configure_set_output_bytes (configure, "picture", height * width / 3);
   lb_configure_cost (configure, g_str_equal (self->target, "answer") ? 2 * flops : flops,
-                     bytes + 5.0 * (double)(height * width)
+                     MAX (bytes, (double)(SHEET_PIXEL_BYTES * height * width))
                          + (double)lb_configure_collect_bytes (configure, "samples"));
   return TRUE;
 }

@@ -294,7 +294,10 @@ sheet_draw (const Sheet *sheet, GError **error)
 
   sheet_size (sheet->side, lb_tensor_dim (sheet->images, 2), lb_tensor_dim (sheet->images, 3), rows,
               sheet->columns->len, &height, &width);
-  cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_RGB24, (int)width, (int)height);
+  /* Pixels in a tensor count as the stage's memory. */
+  g_autoptr (LbTensor) pixels = lb_tensor_new (LB_U8, LB_SHAPE (height, width, SHEET_PIXEL_BYTES));
+  cairo_surface_t *surface = cairo_image_surface_create_for_data (lb_tensor_u8 (pixels), CAIRO_FORMAT_RGB24, (int)width,
+                                                                  (int)height, (int)width * SHEET_PIXEL_BYTES);
   cairo_t *cairo = cairo_create (surface);
   cairo_set_source_rgb (cairo, 1, 1, 1);
   cairo_paint (cairo);

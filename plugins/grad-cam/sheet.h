@@ -36,5 +36,8 @@ char *sheet_class_name (const Sheet *sheet, gint64 class);
 void sheet_size (gint64 side, gint64 height, gint64 width, gint64 rows, gint64 columns, gint64 *sheet_height,
                  gint64 *sheet_width);
 
+/* Bytes that a pixel of it takes while it is drawn. */
+#define SHEET_PIXEL_BYTES 4
+
 /* The sheet as a PNG file; NULL with LB_ERROR_OUTPUT. */
 GByteArray *sheet_draw (const Sheet *sheet, GError **error);
