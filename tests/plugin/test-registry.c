@@ -223,9 +223,9 @@ test_refuses_wrong_descriptors (Fixture *fixture, gconstpointer data)
     { "newer-minor", "was built for plugin interface 1.7, but this limbeck (" LB_VERSION ") has interface 1.2; update "
                      "limbeck, or build the plugin against this limbeck" },
     { "newer-major",
-      "was built for plugin interface 9.1, but this limbeck (" LB_VERSION ") has interface 1.2; update" },
+      "was built for plugin interface 9.2, but this limbeck (" LB_VERSION ") has interface 1.2; update" },
     { "older-major",
-      "was built for plugin interface 0.1, but this limbeck (" LB_VERSION ") has interface 1.2; take a newer "
+      "was built for plugin interface 0.2, but this limbeck (" LB_VERSION ") has interface 1.2; take a newer "
       "release of the plugin" },
     { "size", "has a descriptor of 4 bytes where interface 1.2 has" },
     { "nameless", "has no name in its descriptor" },
