@@ -36,6 +36,11 @@ static const LbPort inputs[] = {
   LB_PORTS_END,
 };
 
+static const LbPort outputs[] = {
+  { "rows", "comparison", NULL, 0, "The table, a packet for each row" },
+  LB_PORTS_END,
+};
+
 /* ---- Figures ---- */
 
 /* All models of one architecture that the inputs of one name told of. */
@@ -328,6 +333,60 @@ make_json (const Comparison *self, GPtrArray *rows, char *const *names, guint ba
   return g_strconcat (corrected, "\n", NULL);
 }
 
+/* ---- The stream ---- */
+
+static void
+take_f64 (LbPacket *packet, const char *field, double value)
+{
+  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
+
+  lb_tensor_f64 (tensor)[0] = value;
+  lb_packet_take (packet, field, tensor);
+}
+
+static void
+take_i64 (LbPacket *packet, const char *field, gint64 value)
+{
+  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
+
+  lb_tensor_i64 (tensor)[0] = value;
+  lb_packet_take (packet, field, tensor);
+}
+
+static LbPacket *
+row_packet (const Comparison *self, const Row *row, const char *name, const char *baseline, double over)
+{
+  LbPacket *packet = lb_packet_new ();
+  LbTensor *accuracies = lb_tensor_new (LB_F64, LB_SHAPE (row->accuracies->len));
+  double published = given (self->published, row->link);
+
+  memcpy (lb_tensor_f64 (accuracies), row->accuracies->data, lb_tensor_bytes (accuracies));
+  lb_packet_set_text (packet, "title", self->title);
+  lb_packet_set_text (packet, "set", name);
+  lb_packet_set_text (packet, "architecture", row->architecture);
+  lb_packet_set_text (packet, "baseline", baseline);
+  lb_packet_take (packet, "accuracies", accuracies);
+  take_f64 (packet, "gain", over);
+  take_f64 (packet, "published", published > 0 ? published / 100 : NAN);
+  take_i64 (packet, "images", row->images);
+  take_i64 (packet, "bytes", row->bytes);
+  take_f64 (packet, "training_flops", row->flops / row->accuracies->len);
+  return packet;
+}
+
+static gboolean
+push_rows (LbStage *stage, const Comparison *self, GPtrArray *rows, char *const *names, guint baseline, GError **error)
+{
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = g_ptr_array_index (rows, i);
+
+    if (!lb_stage_push (stage, "rows",
+                        row_packet (self, row, names[row->link], names[baseline], gain (rows, row, baseline)), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* ---- The stage ---- */
 
 /* Names of the inputs: as given, or the stages they come from. */
@@ -402,7 +461,8 @@ comparison_run (LbStage *stage, gpointer data, GError **error)
   table = make_table (self, rows, names, baseline);
   json = make_json (self, rows, names, baseline);
   lb_stage_report (stage, table);
-  return lb_stage_write (stage, self->file, json, strlen (json), error);
+  return lb_stage_write (stage, self->file, json, strlen (json), error)
+         && push_rows (stage, self, rows, names, baseline, error);
 }
 
 /* A few figures of each model are all that it keeps. */
@@ -424,6 +484,7 @@ static const LbStageType comparison_type = {
     "published, the table has a column of published accuracies and the distance from them; inputs made "
     "with fewer iterations than the published ones are marked as such.",
   .inputs = inputs,
+  .outputs = outputs,
   .properties = properties,
   .instance_size = sizeof (Comparison),
   .configure = comparison_configure,

@@ -88,6 +88,38 @@ test_json (void)
 }
 
 static void
+assert_text (LbPacket *packet, const char *field, const char *expected)
+{
+  g_autofree char *text = lb_packet_get_text (packet, field);
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+/* What the table says goes on as packets, a row each. */
+static void
+test_rows_are_sent_on (void)
+{
+  g_autoptr (Harness) h = comparison ();
+
+  harness_set (h, "published", "0,70.6");
+  harness_run_well (h);
+  g_assert_cmpuint (harness_n_outputs (h, "rows"), ==, 3);
+  LbPacket *first = harness_output (h, "rows", 0), *last = harness_output (h, "rows", 2);
+  assert_text (first, "title", "What it bought");
+  assert_text (first, "set", "random");
+  assert_text (last, "set", "distilled");
+  assert_text (last, "architecture", "convnet-d3");
+  assert_text (last, "baseline", "random");
+  g_assert_cmpint (lb_tensor_size (lb_packet_get (last, "accuracies")), ==, 2);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (last, "accuracies"))[1], ==, 0.71);
+  g_assert_cmpfloat (fabs (lb_tensor_f64 (lb_packet_get (last, "gain"))[0] - 0.155), <, 1e-12);
+  g_assert_true (isnan (lb_tensor_f64 (lb_packet_get (first, "gain"))[0]));
+  g_assert_cmpfloat (fabs (lb_tensor_f64 (lb_packet_get (last, "published"))[0] - 0.706), <, 1e-12);
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (last, "bytes"))[0], ==, 31400);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (last, "training_flops"))[0], ==, 2e9);
+}
+
+static void
 test_names_can_be_given (void)
 {
   g_autoptr (Harness) h = comparison (), wrong = comparison ();
@@ -172,6 +204,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/comparison/table", test_table);
   g_test_add_func ("/comparison/json", test_json);
+  g_test_add_func ("/comparison/rows-are-sent-on", test_rows_are_sent_on);
   g_test_add_func ("/comparison/published", test_published);
   g_test_add_func ("/comparison/names-can-be-given", test_names_can_be_given);
   g_test_add_func ("/comparison/refuses-an-unknown-baseline", test_refuses_an_unknown_baseline);
