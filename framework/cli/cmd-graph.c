@@ -25,8 +25,8 @@ lb_command_graph (int argc, char **argv)
   g_auto (GStrv) files = NULL;
   g_autofree char *format_name = NULL, *output = NULL;
   const GOptionEntry entries[] = {
-    { "format", 0, 0, G_OPTION_ARG_FILENAME, &format_name, "dot or svg (default: as the output file is named, or dot)",
-      "FORMAT" },
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &format_name, "What to draw (default: as the output file is named, or dot)",
+      "dot|svg" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "File to write (default: standard output)", "PATH" },
     LB_CHANGE_ENTRIES (&changes),
     G_OPTION_ENTRY_NULL,

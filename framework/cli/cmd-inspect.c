@@ -1,236 +1,21 @@
-/* limbeck inspect: everything one needs to write a stage into a pipeline file, made from the plugin's own tables; and
- * the architectures that stages can be given. */
+/* limbeck inspect: everything one needs to write a stage into a pipeline file, made from the plugins' own tables; and
+ * the schemas of streams and the architectures that stages can be given. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/command.h"
-#include "cli/table.h"
-#include "cli/wrap.h"
+#include "cli/inspect.h"
 #include "nn/table.h"
-#include "plugin/property.h"
 
-static void
-print_table (const LbTable *table, guint indent)
+typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN, FORMAT_NAMES } Format;
+
+static LbInspected
+find (LbRegistry *registry, const char *name)
 {
-  g_autofree char *text = lb_table_to_text (table, indent);
-  fputs (text, stdout);
+  return (LbInspected){ lb_registry_find (registry, name), lb_schemas_find (lb_registry_schemas (registry), name),
+                        lb_architecture_find (name) };
 }
-
-static void
-print_paragraph (const char *text)
-{
-  fputs ("\n", stdout);
-  lb_print_wrapped (text, 0);
-}
-
-/* ---- Everything ---- */
-
-static char *
-first_sentence (const char *text)
-{
-  const char *end = text != NULL ? strstr (text, ". ") : NULL;
-  return end != NULL ? g_strndup (text, end + 1 - text) : g_strdup (text);
-}
-
-static void
-print_list (LbRegistry *registry)
-{
-  g_autofree const char **stages = lb_registry_names (registry);
-  g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
-  g_autofree const char **architectures = lb_architecture_names ();
-  g_autoptr (LbTable) stage_table = lb_table_new ("ll"), schema_table = lb_table_new ("lll");
-  g_autoptr (LbTable) architecture_table = lb_table_new ("ll");
-  for (guint i = 0; stages[i] != NULL; i++)
-    lb_table_add (stage_table, stages[i], lb_registry_find (registry, stages[i])->type->summary);
-  for (guint i = 0; schemas[i] != NULL; i++) {
-    const LbSchema *schema = lb_schemas_find (lb_registry_schemas (registry), schemas[i]);
-    g_autofree char *version = g_strdup_printf ("%u", schema->version);
-    g_autofree char *summary = first_sentence (schema->doc);
-    lb_table_add (schema_table, schemas[i], version, summary);
-  }
-  printf ("Stage types:%s\n", stages[0] == NULL ? " none; put plugins into a directory of LIMBECK_PLUGIN_PATH" : "");
-  print_table (stage_table, 2);
-  printf ("\nStream schemas:%s\n",
-          schemas[0] == NULL ? " none; put schemas into a directory of LIMBECK_SCHEMA_PATH" : "");
-  print_table (schema_table, 2);
-  for (guint i = 0; architectures[i] != NULL; i++)
-    lb_table_add (architecture_table, architectures[i], lb_architecture_find (architectures[i])->summary);
-  printf ("\nArchitectures:\n");
-  print_table (architecture_table, 2);
-  GPtrArray *problems = lb_registry_problems (registry);
-  for (guint i = 0; i < problems->len; i++)
-    printf ("%s  %s\n", i == 0 ? "\nCould not be loaded:\n" : "", (char *)problems->pdata[i]);
-}
-
-/* ---- A schema ---- */
-
-/* Fields of @schema; one line each. */
-static void
-print_fields (const LbSchema *schema, guint indent)
-{
-  g_autoptr (LbTable) table = lb_table_new ("lll");
-  for (guint i = 0; i < schema->fields->len; i++) {
-    const LbField *field = schema->fields->pdata[i];
-    g_autofree char *name = g_strconcat (field->name, ":", NULL);
-    g_autofree char *type = lb_field_to_string (field);
-    lb_table_add (table, name, type, field->doc);
-  }
-  print_table (table, indent);
-}
-
-static void
-print_schema (const LbSchema *schema)
-{
-  g_autoptr (LbTable) dims = lb_table_new ("ll");
-  for (guint i = 0; i < schema->symbols->len; i++) {
-    const LbSymbol *symbol = schema->symbols->pdata[i];
-    lb_table_add (dims, symbol->name, symbol->doc);
-  }
-  printf ("%s: stream schema, version %u\n", schema->name, schema->version);
-  if (schema->doc != NULL && schema->doc[0] != '\0')
-    print_paragraph (schema->doc);
-  if (schema->base != NULL)
-    printf ("\nExtends %s: may be linked wherever that is asked for.\n", schema->base->name);
-  printf ("\nFields:\n");
-  print_fields (schema, 2);
-  printf ("\nDimensions:\n");
-  print_table (dims, 2);
-  printf ("\nFile: %s\n", schema->path);
-}
-
-/* ---- A stage type ---- */
-
-static void
-print_ports (LbRegistry *registry, const char *title, const LbPort *ports, gboolean inputs)
-{
-  if (ports == NULL || ports[0].name == NULL)
-    return;
-  printf ("\n%s:\n", title);
-  for (const LbPort *port = ports; port->name != NULL; port++) {
-    const LbSchema *schema = lb_schemas_find (lb_registry_schemas (registry), port->schema);
-    printf ("  %s: %s%s%s\n", port->name, port->schema,
-            !inputs                          ? ""
-            : port->flags & LB_PORT_OPTIONAL ? ", optional"
-                                             : ", must be linked",
-            port->flags & LB_PORT_MANY ? ", takes a list of streams" : "");
-    if (port->doc != NULL)
-      lb_print_wrapped (port->doc, 4);
-    if (port->dims != NULL && port->dims[0] != '\0')
-      printf ("    dimensions: %s\n", port->dims);
-    print_fields (schema, 6);
-  }
-}
-
-static void
-print_properties (const LbProperty *properties)
-{
-  if (properties == NULL || properties[0].name == NULL)
-    return;
-  printf ("\nProperties:\n");
-  for (const LbProperty *property = properties; property->name != NULL; property++) {
-    g_autofree char *type = lb_property_type_text (property);
-    printf ("  %s: %s%s%s, ", property->name, type, property->unit != NULL ? ", in " : "",
-            property->unit != NULL ? property->unit : "");
-    if (property->fallback == NULL)
-      printf ("must be given\n");
-    else
-      printf ("default %s\n", property->fallback[0] != '\0' ? property->fallback : "empty");
-    if (property->doc != NULL)
-      lb_print_wrapped (property->doc, 4);
-  }
-}
-
-/* A value that stands for what the author has to fill in. */
-static char *
-example_value (const LbProperty *property)
-{
-  switch (property->kind) {
-  case LB_PROPERTY_BOOLEAN:
-    return g_strdup ("false");
-  case LB_PROPERTY_INTEGER:
-  case LB_PROPERTY_NUMBER:
-  case LB_PROPERTY_NUMBERS:
-    return property->minimum < property->maximum ? g_strdup_printf ("%.15g", MAX (property->minimum, -1e15))
-                                                 : g_strdup ("1");
-  case LB_PROPERTY_CHOICE:
-    return g_strdup (property->choices[0]);
-  case LB_PROPERTY_PATH:
-    return g_strdup ("PATH");
-  default:
-    return g_strdup ("TEXT");
-  }
-}
-
-/* A default as a pipeline file would hold it. */
-static char *
-default_value (const LbStageType *type, const LbProperty *property)
-{
-  gpointer self = g_malloc0 (MAX (type->instance_size, 1));
-  lb_properties_init (type, self);
-  char *text = lb_property_to_text (property, self);
-  lb_properties_clear (type, self);
-  g_free (self);
-  return text;
-}
-
-static void
-print_example (const LbStageType *type)
-{
-  gboolean has_inputs = type->inputs != NULL && type->inputs[0].name != NULL;
-  gboolean has_properties = type->properties != NULL && type->properties[0].name != NULL;
-  printf ("\nIn a pipeline file:\n  my-%s:\n    plugin: %s\n", type->name, type->name);
-  if (has_inputs)
-    printf ("    inputs:\n");
-  for (const LbPort *port = type->inputs; has_inputs && port->name != NULL; port++)
-    printf ("      %s: %s%s.%s%s%s\n", port->name, port->flags & LB_PORT_MANY ? "[" : "", "OTHER-STAGE", port->schema,
-            port->flags & LB_PORT_MANY ? "]" : "", port->flags & LB_PORT_OPTIONAL ? "    # optional" : "");
-  if (has_properties)
-    printf ("    with:\n");
-  for (const LbProperty *property = type->properties; has_properties && property->name != NULL; property++) {
-    g_autofree char *value = property->fallback == NULL ? example_value (property) : default_value (type, property);
-    printf ("      %s: %s%s\n", property->name, value, property->fallback == NULL ? "    # must be given" : "");
-  }
-}
-
-static void
-print_stage (LbRegistry *registry, const LbStageEntry *entry)
-{
-  const LbStageType *type = entry->type;
-  printf ("%s: %s\n", type->name, type->summary != NULL ? type->summary : "");
-  if (type->description != NULL)
-    print_paragraph (type->description);
-  print_ports (registry, "Inputs", type->inputs, TRUE);
-  print_ports (registry, "Outputs", type->outputs, FALSE);
-  print_properties (type->properties);
-  print_example (type);
-  if (entry->plugin != NULL)
-    printf ("\nPlugin: %s %s, %s, %s\n", entry->plugin->name, entry->plugin->version, entry->plugin->licence,
-            entry->path);
-}
-
-/* ---- An architecture ---- */
-
-static void
-print_architecture (const LbArchitecture *architecture)
-{
-  printf ("%s: %s\n", architecture->name, architecture->summary);
-  if (architecture->description != NULL)
-    print_paragraph (architecture->description);
-  if (architecture->options == NULL || architecture->options[0].name == NULL) {
-    printf ("\nIt has no options.\n");
-  } else {
-    printf ("\nOptions, behind the name as in %s:%s=%s:\n", architecture->name, architecture->options[0].name,
-            architecture->options[0].fallback);
-    for (const LbArchitectureOption *option = architecture->options; option->name != NULL; option++) {
-      g_autofree char *expected = lb_architecture_option_expected (option);
-      printf ("  %s: %s, default %s\n", option->name, expected, option->fallback);
-      lb_print_wrapped (option->doc, 4);
-    }
-  }
-  printf ("\nFrom: %s\n", lb_architecture_origin (architecture));
-}
-
-/* ---- The command ---- */
 
 static int
 tell_unknown (LbRegistry *registry, const char *name)
@@ -253,11 +38,111 @@ tell_unknown (LbRegistry *registry, const char *name)
   return LB_ERROR_USAGE;
 }
 
+static void
+print_names (const char **names)
+{
+  for (guint i = 0; names[i] != NULL; i++)
+    puts (names[i]);
+}
+
+static int
+print_all (LbRegistry *registry, Format format)
+{
+  g_autofree const char **stages = lb_registry_names (registry);
+  g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
+  g_autofree const char **architectures = lb_architecture_names ();
+  g_autofree char *text = format == FORMAT_JSON       ? lb_inspect_all_to_json (registry)
+                          : format == FORMAT_MARKDOWN ? lb_inspect_all_to_markdown (registry)
+                                                      : NULL;
+  if (text != NULL) {
+    fputs (text, stdout);
+  } else if (format == FORMAT_NAMES) {
+    print_names (stages);
+    print_names (schemas);
+    print_names (architectures);
+  } else {
+    lb_inspect_print_all (registry);
+  }
+  return 0;
+}
+
+static int
+print_one (LbRegistry *registry, const char *name, Format format)
+{
+  LbInspected found = find (registry, name);
+  if (found.entry == NULL && found.schema == NULL && found.architecture == NULL)
+    return tell_unknown (registry, name);
+  g_autofree char *text = format == FORMAT_JSON       ? lb_inspect_to_json (registry, &found)
+                          : format == FORMAT_MARKDOWN ? lb_inspect_to_markdown (registry, &found)
+                                                      : NULL;
+  if (text != NULL)
+    fputs (text, stdout);
+  else if (format == FORMAT_NAMES)
+    puts (name);
+  else
+    lb_inspect_print (registry, &found);
+  return 0;
+}
+
+/* ---- Pages ---- */
+
+static gboolean
+write_page (const char *directory, const char *folder, const char *name, const char *text, GError **error)
+{
+  g_autofree char *file = g_strconcat (name, ".md", NULL);
+  g_autofree char *path = g_build_filename (directory, folder, file, NULL);
+  return lb_file_replace (path, text, strlen (text), error);
+}
+
+/* A page of each of @names; @kind is which of the three they are. */
+static gboolean
+write_kind (LbRegistry *registry, const char *directory, const char *folder, const char **names, guint kind,
+            GError **error)
+{
+  for (guint i = 0; names[i] != NULL; i++) {
+    LbInspected all = find (registry, names[i]), one = { 0 };
+    if (kind == 0)
+      one.entry = all.entry;
+    else if (kind == 1)
+      one.schema = all.schema;
+    else
+      one.architecture = all.architecture;
+    g_autofree char *text = lb_inspect_to_markdown (registry, &one);
+    if (!write_page (directory, folder, names[i], text, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static int
+write_pages (LbRegistry *registry, const char *directory)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree const char **stages = lb_registry_names (registry);
+  g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
+  g_autofree const char **architectures = lb_architecture_names ();
+  g_autofree char *index = lb_inspect_all_to_markdown (registry);
+  if (write_page (directory, "", "reference", index, &error)
+      && write_kind (registry, directory, "stages", stages, 0, &error)
+      && write_kind (registry, directory, "streams", schemas, 1, &error)
+      && write_kind (registry, directory, "architectures", architectures, 2, &error))
+    return 0;
+  return lb_command_fail (error);
+}
+
 int
 lb_command_inspect (int argc, char **argv)
 {
+  static const char *const formats[] = { "text", "json", "markdown", "names", NULL };
   g_auto (GStrv) names = NULL;
-  const GOptionEntry entries[] = { G_OPTION_ENTRY_NULL };
+  g_autofree char *format_name = NULL, *directory = NULL;
+  const GOptionEntry entries[] = {
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &format_name, "What to print (default: text)",
+      "text|json|markdown|names" },
+    { "directory", 0, 0, G_OPTION_ARG_FILENAME, &directory,
+      "Write DIR/reference.md and a page for each of all there are, in Markdown", "DIR" },
+    G_OPTION_ENTRY_NULL,
+  };
   LbParsed parsed
       = lb_command_parse (argc, argv, entries, "[NAME]",
                           "Describes the stage type, stream schema or architecture NAME; without it, lists all\n"
@@ -265,25 +150,13 @@ lb_command_inspect (int argc, char **argv)
                           NULL, 0, 1, &names);
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
+  int format = lb_command_choice ("format", format_name != NULL ? format_name : "text", formats);
+  if (format < 0)
+    return LB_ERROR_USAGE;
+  if (directory != NULL && names != NULL)
+    return lb_command_usage ("--directory writes pages of all there are; leave out '%s'", names[0]);
   g_autoptr (LbRegistry) registry = lb_registry_new_default ();
-  if (names == NULL) {
-    print_list (registry);
-    return 0;
-  }
-  const LbStageEntry *entry = lb_registry_find (registry, names[0]);
-  const LbSchema *schema = lb_schemas_find (lb_registry_schemas (registry), names[0]);
-  const LbArchitecture *architecture = lb_architecture_find (names[0]);
-  if (entry == NULL && schema == NULL && architecture == NULL)
-    return tell_unknown (registry, names[0]);
-  if (entry != NULL)
-    print_stage (registry, entry);
-  if (schema != NULL) {
-    fputs (entry != NULL ? "\n" : "", stdout);
-    print_schema (schema);
-  }
-  if (architecture != NULL) {
-    fputs (entry != NULL || schema != NULL ? "\n" : "", stdout);
-    print_architecture (architecture);
-  }
-  return 0;
+  if (directory != NULL)
+    return write_pages (registry, directory);
+  return names == NULL ? print_all (registry, (Format)format) : print_one (registry, names[0], (Format)format);
 }

@@ -65,7 +65,7 @@ parse (int argc, char **argv, LbRunOptions *options)
     { "trace-numerics", 0, 0, G_OPTION_ARG_NONE, &options->trace_numerics,
       "Stop at the first value that is not finite and name the operation that made it (slower)", NULL },
     { "progress", 0, 0, G_OPTION_ARG_FILENAME, &options->progress,
-      "What goes to standard error: auto (redrawn on a terminal), plain, json or none", "KIND" },
+      "What goes to standard error (default: auto, which is redrawn on a terminal)", "auto|plain|json|none" },
     { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace,
       "Write what every thread does when to FILE, for ui.perfetto.dev or chrome://tracing", "FILE" },
     { "store", 0, 0, G_OPTION_ARG_FILENAME, &options->store,
@@ -81,7 +81,7 @@ parse (int argc, char **argv, LbRunOptions *options)
     { "jobs", 'j', 0, G_OPTION_ARG_FILENAME, &options->jobs,
       "Runs of a matrix side by side, as far as memory allows (default: one for each processor)", "N" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
-    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output: text or json", "FORMAT" },
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output (default: text)", "text|json" },
     G_OPTION_ENTRY_NULL,
   };
   LbParsed parsed = lb_command_parse (

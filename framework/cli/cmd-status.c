@@ -36,7 +36,7 @@ static LbParsed
 parse (int argc, char **argv, Options *options)
 {
   const GOptionEntry entries[] = {
-    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "text or json", "FORMAT" },
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What to print (default: text)", "text|json" },
     { "lines", 'n', 0, G_OPTION_ARG_FILENAME, &options->lines, "Lines of the log to print (default: 5)", "N" },
     G_OPTION_ENTRY_NULL,
   };

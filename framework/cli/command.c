@@ -48,11 +48,34 @@ lb_command_usage (const char *format, ...)
 
 /* ---- Options ---- */
 
+/* Who wants to know what a subcommand says of itself; set while it is asked. */
+static struct {
+  const LbCommand *command;
+  void (*visit) (const LbCommand *command, const LbCommandHelp *help, gpointer data);
+  gpointer data;
+} visitor;
+
+void
+lb_command_describe (const LbCommand *command,
+                     void (*visit) (const LbCommand *command, const LbCommandHelp *help, gpointer data), gpointer data)
+{
+  char *argv[] = { (char *)command->name, NULL };
+  visitor.command = command;
+  visitor.visit = visit;
+  visitor.data = data;
+  command->run (1, argv);
+  visitor.visit = NULL;
+}
+
 LbParsed
 lb_command_parse (int argc, char **argv, const GOptionEntry *entries, const char *arguments, const char *summary,
                   const char *description, guint min, guint max, GStrv *others)
 {
   gboolean help = FALSE;
+  if (visitor.visit != NULL) {
+    visitor.visit (visitor.command, &(LbCommandHelp){ entries, arguments, summary, description }, visitor.data);
+    return LB_PARSED_HELP;
+  }
   const GOptionEntry common[] = {
     { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, others, NULL, arguments },

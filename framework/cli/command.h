@@ -9,11 +9,32 @@
 
 G_BEGIN_DECLS
 
+/* ---- The table of subcommands ---- */
+
+/* Help, manual pages and completion are made from it and from what lb_command_parse() is given. */
+typedef struct {
+  const char *name, *arguments; /* "run", "FILE"; words to choose from stand beside each other: "list|verify" */
+  const char *summary;          /* one line */
+  int (*run) (int argc, char **argv);
+} LbCommand;
+
+/* A name and what it means: an exit status, a variable of the environment. */
+typedef struct {
+  const char *name, *meaning;
+} LbCommandNote;
+
+/* Each ends with a row without a name. Defined beside main(). */
+extern const LbCommand lb_commands[];
+extern const LbCommandNote lb_exit_statuses[];
+extern const LbCommandNote lb_environment[];
+
 /* argv[0] is the subcommand's name. */
 int lb_command_run (int argc, char **argv);
 int lb_command_check (int argc, char **argv);
 int lb_command_inspect (int argc, char **argv);
 int lb_command_schema (int argc, char **argv);
+int lb_command_manual (int argc, char **argv);
+int lb_command_completion (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);
 int lb_command_status (int argc, char **argv);
 int lb_command_store (int argc, char **argv);
@@ -54,6 +75,18 @@ typedef enum { LB_PARSED, LB_PARSED_HELP, LB_PARSED_WRONG } LbParsed;
 LbParsed lb_command_parse (int argc, char **argv, const GOptionEntry *entries, const char *arguments,
                            const char *summary, const char *description, guint min, guint max, GStrv *others);
 
+/* What a subcommand gives lb_command_parse(). In @entries "long_name" ends the table; an arg_description that holds '|'
+ * lists all values there are. */
+typedef struct {
+  const GOptionEntry *entries;
+  const char *arguments, *summary, *description; /* @description may be NULL */
+} LbCommandHelp;
+
+/* Hands @visit what @command would print as its help, without running it. */
+void
+lb_command_describe (const LbCommand *command,
+                     void (*visit) (const LbCommand *command, const LbCommandHelp *help, gpointer data), gpointer data);
+
 /* The number that --threads gives, 0 for NULL; -1 after telling that @text is none. */
 int lb_command_threads (const char *text);
 
@@ -64,7 +97,7 @@ int lb_command_choice (const char *option, const char *text, const char *const *
 
 /* A pipeline with what it refers to. */
 typedef struct {
-  guint threads; /* that costs are predicted for, set before loading; 0: one for each processor */
+  guint threads;     /* that costs are predicted for, set before loading; 0: one for each processor */
   const char *until; /* a stage: all that is not needed for it is left out; set before loading; NULL: nothing */
   LbRegistry *registry;
   LbPipeline *pipeline;

@@ -1,4 +1,4 @@
-/* The limbeck command: finds the subcommand and hands over. */
+/* The limbeck command: the table of subcommands; finds the one that is asked for and hands over. */
 #include <errno.h>
 #include <locale.h>
 #include <malloc.h>
@@ -9,14 +9,10 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "graph/program.h"
 
-typedef struct {
-  const char *name, *arguments, *summary;
-  int (*run) (int argc, char **argv);
-} Command;
-
-static const Command commands[] = {
+const LbCommand lb_commands[] = {
   { "run", "FILE", "run a pipeline", lb_command_run },
   { "check", "FILE", "find all mistakes in a pipeline, print its types and its cost", lb_command_check },
   { "graph", "FILE", "draw a pipeline", lb_command_graph },
@@ -24,56 +20,74 @@ static const Command commands[] = {
   { "store", "list|verify|prune", "look after the results that are kept", lb_command_store },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
   { "schema", "", "print the JSON Schema of pipeline files, for editors", lb_command_schema },
+  { "manual", "[PAGE]", "print a page of the manual, for man", lb_command_manual },
+  { "completion", "bash|zsh|fish", "print what makes a shell complete command lines", lb_command_completion },
+  { NULL, NULL, NULL, NULL },
 };
 
-static const char help_tail[]
-    = "\n"
-      "'limbeck COMMAND --help' tells the options of a command.\n"
-      "\n"
-      "Exit status:\n"
-      "  0    success\n"
-      "  1    a failure without a kind of its own\n"
-      "  2    the command line is wrong\n"
-      "  3    the pipeline file, a property, a link or a stream type is wrong\n"
-      "  4    a plugin or a schema cannot be loaded\n"
-      "  5    input data is missing, truncated or not what it says it is\n"
-      "  6    a result cannot be written\n"
-      "  7    a value became infinite or not a number\n"
-      "  8    a stage broke a rule of the framework\n"
-      "  9    a run is predicted to take more memory than there is\n"
-      "  130  stopped by SIGINT or SIGTERM, with a checkpoint; a second one kills at once\n"
-      "\n"
-      "Environment:\n"
-      "  LIMBECK_PLUGIN_PATH  more directories to look for plugins in, separated by ':'\n"
-      "  LIMBECK_SCHEMA_PATH  more directories to look for stream schemas in\n"
-      "  LIMBECK_STORE        directory of the store of results, or none (default: $XDG_CACHE_HOME/limbeck)\n"
-      "  LIMBECK_KERNELS      baseline, x86-64-v3 or x86-64-v4: compute as that processor would\n";
+const LbCommandNote lb_exit_statuses[] = {
+  { "0", "success" },
+  { "1", "a failure without a kind of its own" },
+  { "2", "the command line is wrong" },
+  { "3", "the pipeline file, a property, a link or a stream type is wrong" },
+  { "4", "a plugin or a schema cannot be loaded" },
+  { "5", "input data is missing, truncated or not what it says it is" },
+  { "6", "a result cannot be written" },
+  { "7", "a value became infinite or not a number" },
+  { "8", "a stage broke a rule of the framework" },
+  { "9", "a run is predicted to take more memory than there is" },
+  { "130", "stopped by SIGINT or SIGTERM, with a checkpoint; a second one kills at once" },
+  { NULL, NULL },
+};
+
+const LbCommandNote lb_environment[] = {
+  { "LIMBECK_PLUGIN_PATH", "more directories to look for plugins in, separated by ':'" },
+  { "LIMBECK_SCHEMA_PATH", "more directories to look for stream schemas in" },
+  { "LIMBECK_STORE", "directory of the store of results, or none (default: $XDG_CACHE_HOME/limbeck)" },
+  { "LIMBECK_KERNELS", "baseline, x86-64-v3 or x86-64-v4: compute as that processor would" },
+  { NULL, NULL },
+};
+
+static void
+print_notes (FILE *file, const char *title, const LbCommandNote *notes)
+{
+  g_autoptr (LbTable) table = lb_table_new ("ll");
+  for (; notes->name != NULL; notes++)
+    lb_table_add (table, notes->name, notes->meaning);
+  g_autofree char *text = lb_table_to_text (table, 2);
+  fprintf (file, "\n%s:\n%s", title, text);
+}
 
 static void
 print_help (FILE *file)
 {
-  fputs ("Usage: limbeck COMMAND [OPTION...] [ARGUMENT]\n"
-         "       limbeck --version | --help\n"
-         "\n"
-         "Limbeck runs pipelines of typed tensor streams through stage plugins.\n"
-         "\n"
-         "Commands:\n",
-         file);
-  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
-    g_autofree char *usage = g_strdup_printf ("%s %s", commands[i].name, commands[i].arguments);
-    fprintf (file, "  %-16s %s\n", usage, commands[i].summary);
+  g_autoptr (LbTable) table = lb_table_new ("ll");
+  for (const LbCommand *command = lb_commands; command->name != NULL; command++) {
+    g_autofree char *usage
+        = g_strjoin (command->arguments[0] != '\0' ? " " : "", command->name, command->arguments, NULL);
+    lb_table_add (table, usage, command->summary);
   }
-  fputs (help_tail, file);
+  g_autofree char *text = lb_table_to_text (table, 2);
+  fprintf (file,
+           "Usage: limbeck COMMAND [OPTION...] [ARGUMENT]\n"
+           "       limbeck --version | --help\n"
+           "\n"
+           "Limbeck runs pipelines of typed tensor streams through stage plugins.\n"
+           "\n"
+           "Commands:\n%s\n'limbeck COMMAND --help' tells the options of a command.\n",
+           text);
+  print_notes (file, "Exit status", lb_exit_statuses);
+  print_notes (file, "Environment", lb_environment);
 }
 
 static int
 run_command (int argc, char **argv)
 {
-  const char *names[G_N_ELEMENTS (commands) + 1] = { NULL };
-  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
-    names[i] = commands[i].name;
-    if (strcmp (argv[0], commands[i].name) == 0)
-      return commands[i].run (argc, argv);
+  const char *names[G_N_ELEMENTS (lb_commands)];
+  for (guint i = 0; i < G_N_ELEMENTS (lb_commands); i++) {
+    names[i] = lb_commands[i].name;
+    if (names[i] != NULL && strcmp (argv[0], names[i]) == 0)
+      return lb_commands[i].run (argc, argv);
   }
   g_autofree char *word = g_utf8_make_valid (argv[0], -1);
   g_autofree char *hint = lb_suggestion (word, names);
