@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pipeline/plan.h"
+#include "plugin/port.h"
 
 /* ---- Properties ---- */
 
@@ -159,8 +160,13 @@ configure_stage (LbPlan *plan, LbPlanStage *stage, LbProblems *problems)
   }
   if (stage->broken)
     return;
-  stage->configured = lb_configure_run (stage->entry->type, stage->self, lb_registry_schemas (plan->registry), inputs,
-                                        n, plan->threads, &property, &blamed, &error);
+  guint n_outputs = lb_ports_count (stage->entry->type->outputs);
+  g_autofree gboolean *unread = g_new0 (gboolean, n_outputs + 1);
+  for (guint i = 0; i < n_outputs; i++)
+    unread[i] = lb_plan_n_readers (plan, (guint)(stage - plan->stages), i) == 0;
+  LbConfigureUse use = { .threads = plan->threads, .unread = unread };
+  stage->configured = lb_configure_run_for (stage->entry->type, stage->self, lb_registry_schemas (plan->registry),
+                                            inputs, n, &use, &property, &blamed, &error);
   if (stage->configured != NULL)
     return;
   stage->broken = TRUE;

@@ -59,6 +59,18 @@ add_inputs (GString *text, const LbPlanStage *stage, char *const *keys)
   }
 }
 
+/* Who reads an output changes what a stage does only where it makes it on demand. */
+static void
+add_demand (GString *text, const LbPlanStage *stage)
+{
+  const LbPort *ports = stage->entry->type->outputs;
+  for (guint i = 0; ports != NULL && ports[i].name != NULL; i++)
+    if ((ports[i].flags & LB_PORT_ON_DEMAND) != 0) {
+      g_autofree char *label = g_strconcat ("output ", ports[i].name, NULL);
+      add (text, label, stage->configured->unread[i] ? "not read" : "read");
+    }
+}
+
 char *
 lb_recipe_text (const LbPlan *plan, guint index, char *const *keys, const char *arithmetic, const char *cache)
 {
@@ -82,6 +94,7 @@ lb_recipe_text (const LbPlan *plan, guint index, char *const *keys, const char *
   for (const LbProperty *row = entry->type->properties; row != NULL && row->name != NULL; row++)
     add_property (text, row, stage->self, cache);
   add_inputs (text, stage, keys);
+  add_demand (text, stage);
   return g_string_free (text, FALSE);
 }
 
@@ -125,6 +138,8 @@ difference_text (const char *label, const char *before, const char *now)
     g_autofree char *source = g_strndup (now, strcspn (now, " "));
     return g_strdup_printf ("what %s brings changed", source);
   }
+  if (g_str_has_prefix (label, "output "))
+    return g_strdup_printf ("%s is %s now", label, now);
   if (g_str_has_prefix (label, "file "))
     return g_strdup_printf ("the file of property %s changed", label + strlen ("file "));
   if (g_str_has_suffix (label, " binary"))

@@ -23,7 +23,8 @@ struct _LbConfigure {
   const LbStageType *type;
   LbSchemas *schemas;
   const LbInputSpec *inputs;
-  guint n_inputs, threads;
+  guint n_inputs;
+  const LbConfigureUse *use;
   LbConfigured *result;
   const char **property;
   GError *misuse;   /* a call of the stage's configure that its own tables forbid */
@@ -67,6 +68,7 @@ lb_configured_free (LbConfigured *configured)
   g_array_unref (configured->inputs);
   g_ptr_array_unref (configured->outputs);
   g_hash_table_unref (configured->dims);
+  g_free (configured->unread);
   g_free (configured);
 }
 
@@ -261,6 +263,10 @@ input_spec (LbConfigure *configure, const char *port)
 gboolean
 lb_configure_has_port (LbConfigure *configure, const char *port)
 {
+  const LbPort *output = lb_ports_find (configure->type->outputs, port);
+
+  if (output != NULL && lb_ports_find (configure->type->inputs, port) == NULL)
+    return !configure->result->unread[output - configure->type->outputs];
   return input_spec (configure, port) != NULL;
 }
 
@@ -403,7 +409,7 @@ lb_configure_collect_bytes (LbConfigure *configure, const char *port)
 guint
 lb_configure_threads (LbConfigure *configure)
 {
-  return configure->threads;
+  return configure->use->threads;
 }
 
 /* The spec of output @port, or NULL after noting the misuse; @does is what configure does to it. */
@@ -509,6 +515,11 @@ make_outputs (LbConfigure *configure, GError **error)
     }
     g_ptr_array_add (configure->result->outputs, lb_spec_new (schema));
   }
+  guint n = configure->result->outputs->len;
+  configure->result->unread = g_new0 (gboolean, n + 1);
+  for (guint i = 0; configure->use->unread != NULL && i < n; i++)
+    configure->result->unread[i]
+        = configure->use->unread[i] && (configure->type->outputs[i].flags & LB_PORT_ON_DEMAND) != 0;
   return TRUE;
 }
 
@@ -550,12 +561,12 @@ run_configure (LbConfigure *configure, gpointer self, GError **error)
 }
 
 LbConfigured *
-lb_configure_run (const LbStageType *type, gpointer self, LbSchemas *schemas, const LbInputSpec *inputs, guint n_inputs,
-                  guint threads, const char **property, int *input, GError **error)
+lb_configure_run_for (const LbStageType *type, gpointer self, LbSchemas *schemas, const LbInputSpec *inputs,
+                      guint n_inputs, const LbConfigureUse *use, const char **property, int *input, GError **error)
 {
   g_autoptr (GPtrArray) lists = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (LbConfigured) result = configured_new ();
-  LbConfigure configure = { type, schemas, inputs, n_inputs, threads, result, property, NULL, lists };
+  LbConfigure configure = { type, schemas, inputs, n_inputs, use, result, property, NULL, lists };
 
   *property = NULL;
   *input = -1;
@@ -564,4 +575,13 @@ lb_configure_run (const LbStageType *type, gpointer self, LbSchemas *schemas, co
       || !fill_outputs (&configure, error))
     return NULL;
   return g_steal_pointer (&result);
+}
+
+LbConfigured *
+lb_configure_run (const LbStageType *type, gpointer self, LbSchemas *schemas, const LbInputSpec *inputs, guint n_inputs,
+                  guint threads, const char **property, int *input, GError **error)
+{
+  const LbConfigureUse use = { .threads = threads };
+
+  return lb_configure_run_for (type, self, schemas, inputs, n_inputs, &use, property, input, error);
 }

@@ -214,6 +214,17 @@ lb_stage_dim (LbStage *stage, const char *symbol)
   return value != NULL ? *value : LB_UNKNOWN;
 }
 
+gboolean
+lb_stage_has_port (LbStage *stage, const char *port)
+{
+  const LbPort *input = lb_ports_find (stage->type->inputs, port);
+  const LbPort *output = lb_ports_find (stage->type->outputs, port);
+
+  if (input != NULL)
+    return stage->inputs[input - stage->type->inputs].links->len > 0;
+  return output != NULL && !stage->configured->unread[output - stage->type->outputs];
+}
+
 LbKey
 lb_stage_key (LbStage *stage, const char *purpose)
 {

@@ -101,7 +101,10 @@ typedef struct {
 typedef enum {
   LB_PORT_REQUIRED = 0,      /* must be linked (inputs) */
   LB_PORT_OPTIONAL = 1 << 0, /* may be left out (inputs); outputs may always be left unlinked */
-  LB_PORT_MANY = 1 << 1      /* takes a list of links, read one after the other (inputs) */
+  LB_PORT_MANY = 1 << 1,     /* takes a list of links, read one after the other (inputs) */
+  /* Made only when some stage reads it (outputs): the stage asks with lb_configure_has_port() and lb_stage_has_port().
+   * Since 1.2. */
+  LB_PORT_ON_DEMAND = 1 << 2
 } LbPortFlags;
 
 /* One input or output. @dims connects dimension symbols of the schema with symbols of the stage: "c h w classes" says
@@ -134,7 +137,8 @@ gboolean lb_configure_set_dim (LbConfigure *configure, const char *symbol, gint6
  * the port asks for samples). LB_UNKNOWN when not linked, not there or not known. */
 gint64 lb_configure_input_dim (LbConfigure *configure, const char *port, const char *symbol);
 
-/* Whether a port is linked. */
+/* Whether a port is linked: an input, or, since 1.2, an output with LB_PORT_ON_DEMAND. Other outputs count as linked:
+ * what a stage does must not depend on who reads them. */
 gboolean lb_configure_has_port (LbConfigure *configure, const char *port);
 
 /* The schema linked to an input: the port's, or one that extends it. NULL when not linked. */
@@ -214,6 +218,9 @@ const char *lb_stage_source (LbStage *stage, const char *port, guint index);
 gboolean lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **packet, GError **error);
 guint lb_stage_n_links (LbStage *stage, const char *port);
 
+/* What lb_configure_has_port() said. Since 1.2. */
+gboolean lb_stage_has_port (LbStage *stage, const char *port);
+
 /* A stage symbol as configure left it; LB_UNKNOWN when it was not known. */
 gint64 lb_stage_dim (LbStage *stage, const char *symbol);
 
@@ -281,7 +288,8 @@ gboolean lb_stage_checkpoint_due (LbStage *stage);
 /* ---- Descriptors ---- */
 
 typedef enum {
-  LB_STAGE_CHEAP = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
+  LB_STAGE_CHEAP
+  = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
 } LbStageFlags;
 
 typedef struct {

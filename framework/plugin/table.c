@@ -36,7 +36,7 @@ static gboolean
 check_port (const LbPort *ports, guint index, const char *kind, LbSchemas *schemas, GError **error)
 {
   const LbPort *port = &ports[index];
-  guint allowed = strcmp (kind, "input") == 0 ? LB_PORT_OPTIONAL | LB_PORT_MANY : 0;
+  guint allowed = strcmp (kind, "input") == 0 ? LB_PORT_OPTIONAL | LB_PORT_MANY : LB_PORT_ON_DEMAND;
 
   if (!lb_is_name (port->name, '-'))
     return refuse (error, "%s '%s' is not named in small letters, digits and '-'", kind, port->name);

@@ -24,50 +24,53 @@
 typedef struct archive Archive;
 typedef struct archive_entry ArchiveEntry;
 
-static void
-archive_close_writer (Archive *archive)
-{
-  archive_write_free (archive);
-}
+/* ---- Writing ---- */
+
+struct _LbNpzWriter {
+  char *path;
+  LbFileWriter *file;
+  Archive *zip;
+  GHashTable *names; /* char *, owned */
+  GError *failure;   /* of the file, inside libarchive */
+};
 
 static la_ssize_t
-append_to_string (Archive *archive, void *data, const void *buffer, size_t length)
+append_to_file (Archive *archive, void *data, const void *buffer, size_t length)
 {
-  g_string_append_len (data, buffer, length);
-  return length;
+  LbNpzWriter *writer = data;
+
+  return lb_file_writer_put (writer->file, buffer, length, &writer->failure) ? (la_ssize_t)length : -1;
 }
 
 static gboolean
-check_names (const char *path, const LbNamedTensor *tensors, guint n_tensors, GError **error)
+check_name (LbNpzWriter *writer, const char *name, GError **error)
 {
-  g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
+  const char *letter = name;
 
-  for (guint i = 0; i < n_tensors; i++) {
-    const char *name = tensors[i].name, *letter = name;
-    while (*letter > ' ' && *letter < 0x7F)
-      letter++;
-    if (name[0] == '\0' || *letter != '\0' || strlen (name) > MAX_NAME) {
-      g_autofree char *found = g_strescape (name, NULL);
-      g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
-                   "%s: a tensor has the name '%s', where 1 to %d printable ASCII letters were expected; rename it",
-                   path, found, MAX_NAME);
-      return FALSE;
-    }
-    if (!g_hash_table_add (names, tensors[i].name)) {
-      g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
-                   "%s: two tensors have the name '%s', where each name was expected once; rename one", path, name);
-      return FALSE;
-    }
+  while (*letter > ' ' && *letter < 0x7F)
+    letter++;
+  if (name[0] == '\0' || *letter != '\0' || strlen (name) > MAX_NAME) {
+    g_autofree char *found = g_strescape (name, NULL);
+    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
+                 "%s: a tensor has the name '%s', where 1 to %d printable ASCII letters were expected; rename it",
+                 writer->path, found, MAX_NAME);
+    return FALSE;
+  }
+  if (!g_hash_table_add (writer->names, g_strdup (name))) {
+    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
+                 "%s: two tensors have the name '%s', where each name was expected once; rename one", writer->path,
+                 name);
+    return FALSE;
   }
   return TRUE;
 }
 
 static gboolean
-write_member (Archive *zip, const LbNamedTensor *named)
+write_member (Archive *zip, const char *name, const LbTensor *tensor)
 {
-  g_autofree char *member = g_strconcat (named->name, ".npy", NULL);
-  g_autoptr (GString) header = lb_npy_header (named->tensor);
-  gsize bytes = lb_tensor_bytes (named->tensor);
+  g_autofree char *member = g_strconcat (name, ".npy", NULL);
+  g_autoptr (GString) header = lb_npy_header (tensor);
+  gsize bytes = lb_tensor_bytes (tensor);
   ArchiveEntry *entry = archive_entry_new ();
 
   archive_entry_set_pathname (entry, member);
@@ -76,48 +79,105 @@ write_member (Archive *zip, const LbNamedTensor *named)
   /* The zip format's own beginning of time, whatever the time zone. */
   archive_entry_set_mtime (entry, 0, 0);
   archive_entry_set_size (entry, header->len + bytes);
-  gboolean good
-      = archive_write_header (zip, entry) == ARCHIVE_OK
-        && archive_write_data (zip, header->str, header->len) == (la_ssize_t)header->len
-        && (bytes == 0 || archive_write_data (zip, lb_tensor_data (named->tensor), bytes) == (la_ssize_t)bytes);
+  gboolean good = archive_write_header (zip, entry) == ARCHIVE_OK
+                  && archive_write_data (zip, header->str, header->len) == (la_ssize_t)header->len
+                  && (bytes == 0 || archive_write_data (zip, lb_tensor_data (tensor), bytes) == (la_ssize_t)bytes);
   archive_entry_free (entry);
   return good;
+}
+
+/* Always FALSE: what libarchive, or the file under it, could not do. */
+static gboolean
+cannot_pack (LbNpzWriter *writer, GError **error)
+{
+  if (writer->failure != NULL) {
+    g_propagate_error (error, g_steal_pointer (&writer->failure));
+    return FALSE;
+  }
+  g_set_error (
+      error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be packed: %s; write fewer or smaller tensors", writer->path,
+      archive_error_string (writer->zip) != NULL ? archive_error_string (writer->zip) : "libarchive gives no reason");
+  return FALSE;
+}
+
+LbNpzWriter *
+lb_npz_writer_new (const char *path, gboolean compress, GError **error)
+{
+  LbFileWriter *file = lb_file_writer_new (path, error);
+
+  if (file == NULL)
+    return NULL;
+  LbNpzWriter *writer = g_new0 (LbNpzWriter, 1);
+  writer->path = g_strdup (path);
+  writer->file = file;
+  writer->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  writer->zip = archive_write_new ();
+  archive_write_set_format_zip (writer->zip);
+  if (compress)
+    archive_write_zip_set_compression_deflate (writer->zip);
+  else
+    archive_write_zip_set_compression_store (writer->zip);
+  archive_write_set_bytes_in_last_block (writer->zip, 1);
+  if (archive_write_open (writer->zip, writer, NULL, append_to_file, NULL) == ARCHIVE_OK)
+    return writer;
+  cannot_pack (writer, error);
+  lb_npz_writer_free (writer);
+  return NULL;
+}
+
+gboolean
+lb_npz_writer_add (LbNpzWriter *writer, const char *name, const LbTensor *tensor, GError **error)
+{
+  return check_name (writer, name, error) && (write_member (writer->zip, name, tensor) || cannot_pack (writer, error));
+}
+
+gboolean
+lb_npz_writer_commit (LbNpzWriter *writer, GError **error)
+{
+  if (archive_write_close (writer->zip) != ARCHIVE_OK)
+    return cannot_pack (writer, error);
+  return lb_file_writer_commit (writer->file, error);
+}
+
+void
+lb_npz_writer_free (LbNpzWriter *writer)
+{
+  if (writer == NULL)
+    return;
+  archive_write_free (writer->zip);
+  lb_file_writer_free (writer->file);
+  g_hash_table_unref (writer->names);
+  g_clear_error (&writer->failure);
+  g_free (writer->path);
+  g_free (writer);
 }
 
 gboolean
 lb_npz_write (const char *path, const LbNamedTensor *tensors, guint n_tensors, gboolean compress, GError **error)
 {
-  g_autoptr (GString) bytes = g_string_new (NULL);
+  g_autoptr (LbNpzWriter) writer = lb_npz_writer_new (path, compress, error);
 
-  if (!check_names (path, tensors, n_tensors, error))
-    return FALSE;
-  Archive *zip = archive_write_new ();
-  archive_write_set_format_zip (zip);
-  if (compress)
-    archive_write_zip_set_compression_deflate (zip);
-  else
-    archive_write_zip_set_compression_store (zip);
-  archive_write_set_bytes_in_last_block (zip, 1);
-  gboolean good = archive_write_open (zip, bytes, NULL, append_to_string, NULL) == ARCHIVE_OK;
-  for (guint i = 0; i < n_tensors && good; i++)
-    good = write_member (zip, &tensors[i]);
-  good = good && archive_write_close (zip) == ARCHIVE_OK;
-  if (!good)
-    g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be packed: %s; write fewer or smaller tensors", path,
-                 archive_error_string (zip) != NULL ? archive_error_string (zip) : "libarchive gives no reason");
-  archive_close_writer (zip);
-  return good && lb_file_write (path, bytes->str, bytes->len, error);
+  for (guint i = 0; writer != NULL && i < n_tensors; i++)
+    if (!lb_npz_writer_add (writer, tensors[i].name, tensors[i].tensor, error))
+      return FALSE;
+  return writer != NULL && lb_npz_writer_commit (writer, error);
 }
 
-/* Reading. */
-typedef struct {
-  const char *path;
+/* ---- Reading ---- */
+
+struct _LbNpzReader {
+  char *path;
   LbUnpack *zip;
   gsize limit;
-  gsize used; /* of @limit */
-  GHashTable *names;
-  GArray *tensors;
-} Reader;
+  gsize used;        /* of @limit */
+  GHashTable *names; /* char *, owned */
+  /* The member at hand. */
+  char *name, *place;
+  LbNpyHeader header;
+  guint8 start[LB_NPY_MAX_HEADER]; /* its first bytes, @filled of them */
+  gsize filled;
+};
+typedef LbNpzReader Reader;
 
 static void
 named_tensor_clear (gpointer data)
@@ -163,39 +223,36 @@ check_size (Reader *reader, const char *place, const LbNpyHeader *header, GError
   return TRUE;
 }
 
-/* Reads the current member from its beginning; @start is room for a header. */
+/* The elements of the member at hand. */
 static LbTensor *
-read_array (Reader *reader, const char *place, guint8 *start, GError **error)
+read_array (Reader *reader, GError **error)
 {
-  LbNpyHeader header;
-  gsize filled, more;
+  const char *place = reader->place;
+  const LbNpyHeader *header = &reader->header;
+  gsize already = reader->filled - header->header_bytes, more;
 
-  if (!lb_unpack_read (reader->zip, start, LB_NPY_MAX_HEADER, &filled, error)
-      || !lb_npy_header_parse (place, start, filled, &header, error))
+  if (!check_size (reader, place, header, error))
     return NULL;
-  gsize already = filled - header.header_bytes;
-  if (!check_size (reader, place, &header, error))
-    return NULL;
-  if (already > header.data_bytes || (already < header.data_bytes && filled < LB_NPY_MAX_HEADER)) {
-    wrong_length (place, already, header.data_bytes, error);
+  if (already > header->data_bytes || (already < header->data_bytes && reader->filled < LB_NPY_MAX_HEADER)) {
+    wrong_length (place, already, header->data_bytes, error);
     return NULL;
   }
-  g_autoptr (LbTensor) tensor = lb_npy_tensor (place, &header, error);
+  g_autoptr (LbTensor) tensor = lb_npy_tensor (place, header, error);
   if (tensor == NULL)
     return NULL;
   char *data = lb_tensor_data (tensor);
-  memcpy (data, start + header.header_bytes, already);
-  if (!lb_unpack_read (reader->zip, data + already, header.data_bytes - already, &more, error))
+  memcpy (data, reader->start + header->header_bytes, already);
+  if (!lb_unpack_read (reader->zip, data + already, header->data_bytes - already, &more, error))
     return NULL;
   gsize found = already + more;
   /* Reading on to the end is also what makes libarchive compare the checksum. */
-  if (!lb_unpack_read (reader->zip, start, LB_NPY_MAX_HEADER, &more, error))
+  if (!lb_unpack_read (reader->zip, reader->start, LB_NPY_MAX_HEADER, &more, error))
     return NULL;
-  if (found + more != header.data_bytes) {
-    wrong_length (place, found + more, header.data_bytes, error);
+  if (found + more != header->data_bytes) {
+    wrong_length (place, found + more, header->data_bytes, error);
     return NULL;
   }
-  return lb_npy_check (place, &header, tensor, error) ? g_steal_pointer (&tensor) : NULL;
+  return lb_npy_check (place, header, tensor, error) ? g_steal_pointer (&tensor) : NULL;
 }
 
 /* The name without ".npy", or NULL with an error for one that no array should have. */
@@ -218,52 +275,89 @@ member_name (Reader *reader, const LbUnpackMember *member, GError **error)
   return NULL;
 }
 
+/* Opens @member: its name and header. */
 static gboolean
-read_member (Reader *reader, const LbUnpackMember *member, GError **error)
+open_member (Reader *reader, const LbUnpackMember *member, GError **error)
 {
-  guint8 start[LB_NPY_MAX_HEADER];
-  g_autofree char *name = member_name (reader, member, error);
-
-  if (name == NULL)
+  g_clear_pointer (&reader->place, g_free);
+  g_free (reader->name);
+  reader->name = member_name (reader, member, error);
+  if (reader->name == NULL)
     return FALSE;
-  g_autofree char *place = g_strdup_printf ("%s: member %s", reader->path, name);
-  if (g_hash_table_contains (reader->names, name)) {
+  reader->place = g_strdup_printf ("%s: member %s", reader->path, reader->name);
+  if (g_hash_table_contains (reader->names, reader->name)) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
-                 "%s: stands in the file twice, where each name was expected once; write the file again", place);
+                 "%s: stands in the file twice, where each name was expected once; write the file again",
+                 reader->place);
     return FALSE;
   }
   if (member->is_encrypted) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
-                 "%s: is encrypted, where plain data was expected; write the file again without a password", place);
+                 "%s: is encrypted, where plain data was expected; write the file again without a password",
+                 reader->place);
     return FALSE;
   }
-  if (reader->tensors->len == MAX_MEMBERS) {
+  if (g_hash_table_size (reader->names) == MAX_MEMBERS) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
                  "%s: has more than %d members, where fewer were expected; check that it is the right file",
                  reader->path, MAX_MEMBERS);
     return FALSE;
   }
-  LbNamedTensor named = { .tensor = read_array (reader, place, start, error) };
-  if (named.tensor == NULL)
-    return FALSE;
-  named.name = g_steal_pointer (&name);
-  g_array_append_val (reader->tensors, named);
-  g_hash_table_add (reader->names, named.name);
-  return TRUE;
+  g_hash_table_add (reader->names, g_strdup (reader->name));
+  return lb_unpack_read (reader->zip, reader->start, LB_NPY_MAX_HEADER, &reader->filled, error)
+         && lb_npy_header_parse (reader->place, reader->start, reader->filled, &reader->header, error);
 }
 
-static gboolean
-read_members (Reader *reader, GError **error)
+LbNpzReader *
+lb_npz_reader_new (const char *path, gsize limit, GError **error)
+{
+  LbUnpack *zip = lb_unpack_open (path, LB_UNPACK_ZIP, "an intact .npz file (a zip of .npy arrays)", error);
+
+  if (zip == NULL)
+    return NULL;
+  LbNpzReader *reader = g_new0 (LbNpzReader, 1);
+  reader->path = g_strdup (path);
+  reader->zip = zip;
+  reader->limit = limit;
+  reader->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return reader;
+}
+
+gboolean
+lb_npz_reader_next (LbNpzReader *reader, const char **name, LbDType *dtype, LbShape *shape, GError **error)
 {
   const LbUnpackMember *member;
 
-  while (lb_unpack_next (reader->zip, &member, error)) {
-    if (member == NULL)
-      return TRUE;
-    if (!read_member (reader, member, error))
-      return FALSE;
-  }
-  return FALSE;
+  *name = NULL;
+  if (!lb_unpack_next (reader->zip, &member, error))
+    return FALSE;
+  if (member == NULL)
+    return TRUE;
+  if (!open_member (reader, member, error))
+    return FALSE;
+  *name = reader->name;
+  *dtype = reader->header.dtype;
+  *shape = reader->header.shape;
+  return TRUE;
+}
+
+LbTensor *
+lb_npz_reader_tensor (LbNpzReader *reader, GError **error)
+{
+  return read_array (reader, error);
+}
+
+void
+lb_npz_reader_free (LbNpzReader *reader)
+{
+  if (reader == NULL)
+    return;
+  lb_unpack_free (reader->zip);
+  g_hash_table_unref (reader->names);
+  g_free (reader->name);
+  g_free (reader->place);
+  g_free (reader->path);
+  g_free (reader);
 }
 
 GArray *
@@ -278,17 +372,20 @@ lb_named_tensors_new (void)
 GArray *
 lb_npz_read (const char *path, gsize limit, GError **error)
 {
-  Reader reader = { .path = path, .limit = limit };
+  g_autoptr (LbNpzReader) reader = lb_npz_reader_new (path, limit, error);
+  g_autoptr (GArray) tensors = lb_named_tensors_new ();
+  const char *name;
+  LbDType dtype;
+  LbShape shape;
 
-  reader.zip = lb_unpack_open (path, LB_UNPACK_ZIP, "an intact .npz file (a zip of .npy arrays)", error);
-  if (reader.zip == NULL)
-    return NULL;
-  reader.names = g_hash_table_new (g_str_hash, g_str_equal);
-  reader.tensors = lb_named_tensors_new ();
-  gboolean good = read_members (&reader, error);
-  g_hash_table_unref (reader.names);
-  lb_unpack_free (reader.zip);
-  if (!good)
-    g_clear_pointer (&reader.tensors, g_array_unref);
-  return reader.tensors;
+  while (reader != NULL && lb_npz_reader_next (reader, &name, &dtype, &shape, error)) {
+    if (name == NULL)
+      return g_steal_pointer (&tensors);
+    LbNamedTensor named = { .tensor = lb_npz_reader_tensor (reader, error) };
+    if (named.tensor == NULL)
+      return NULL;
+    named.name = g_strdup (name);
+    g_array_append_val (tensors, named);
+  }
+  return NULL;
 }

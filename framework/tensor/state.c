@@ -6,7 +6,8 @@
 #include "base/error.h"
 
 struct _LbState {
-  GArray *parts; /* LbNamedTensor; those of numbers wrap the caller's variable */
+  GArray *parts;    /* LbNamedTensor; those of numbers wrap the caller's variable */
+  GArray *is_final; /* gboolean, beside @parts: a copy may share it */
 };
 
 LbState *
@@ -15,6 +16,7 @@ lb_state_new (void)
   LbState *state = g_new0 (LbState, 1);
 
   state->parts = lb_named_tensors_new ();
+  state->is_final = g_array_new (FALSE, FALSE, sizeof (gboolean));
   return state;
 }
 
@@ -24,36 +26,44 @@ lb_state_free (LbState *state)
   if (state == NULL)
     return;
   g_array_unref (state->parts);
+  g_array_unref (state->is_final);
   g_free (state);
 }
 
 /* Takes @tensor. */
 static void
-add (LbState *state, const char *name, LbTensor *tensor)
+add (LbState *state, const char *name, LbTensor *tensor, gboolean is_final)
 {
   LbNamedTensor part = { g_strdup (name), tensor };
 
   for (guint i = 0; i < state->parts->len; i++)
     g_return_if_fail (strcmp (g_array_index (state->parts, LbNamedTensor, i).name, name) != 0);
   g_array_append_val (state->parts, part);
+  g_array_append_val (state->is_final, is_final);
 }
 
 void
 lb_state_add_tensor (LbState *state, const char *name, LbTensor *tensor)
 {
-  add (state, name, lb_tensor_ref (tensor));
+  add (state, name, lb_tensor_ref (tensor), FALSE);
+}
+
+void
+lb_state_add_finished (LbState *state, const char *name, LbTensor *tensor)
+{
+  add (state, name, lb_tensor_ref (tensor), TRUE);
 }
 
 void
 lb_state_add_counter (LbState *state, const char *name, gint64 *counter)
 {
-  add (state, name, lb_tensor_wrap (LB_I64, LB_SHAPE (1), counter, NULL, NULL));
+  add (state, name, lb_tensor_wrap (LB_I64, LB_SHAPE (1), counter, NULL, NULL), FALSE);
 }
 
 void
 lb_state_add_number (LbState *state, const char *name, double *number)
 {
-  add (state, name, lb_tensor_wrap (LB_F64, LB_SHAPE (1), number, NULL, NULL));
+  add (state, name, lb_tensor_wrap (LB_F64, LB_SHAPE (1), number, NULL, NULL), FALSE);
 }
 
 static void
@@ -69,6 +79,13 @@ is_like (const LbTensor *a, const LbTensor *b)
   return lb_tensor_dtype (a) == lb_tensor_dtype (b) && lb_shape_equal (lb_tensor_shape (a), lb_tensor_shape (b));
 }
 
+/* Whether copies share part @index. */
+static gboolean
+is_shared (const LbState *state, guint index)
+{
+  return g_array_index (state->is_final, gboolean, index);
+}
+
 /* Whether @saved is a copy of a state with the same parts. */
 static gboolean
 is_copy_of (const GArray *saved, const LbState *state)
@@ -78,7 +95,8 @@ is_copy_of (const GArray *saved, const LbState *state)
   for (guint i = 0; same && i < saved->len; i++) {
     const LbNamedTensor *part = &g_array_index (state->parts, LbNamedTensor, i);
     const LbNamedTensor *copy = &g_array_index (saved, LbNamedTensor, i);
-    same = strcmp (part->name, copy->name) == 0 && is_like (part->tensor, copy->tensor);
+    same = strcmp (part->name, copy->name) == 0 && is_like (part->tensor, copy->tensor)
+           && is_shared (state, i) == (part->tensor == copy->tensor);
   }
   return same;
 }
@@ -88,8 +106,9 @@ lb_state_save (const LbState *state, GArray *earlier)
 {
   if (earlier != NULL && is_copy_of (earlier, state)) {
     for (guint i = 0; i < state->parts->len; i++)
-      copy_values (g_array_index (earlier, LbNamedTensor, i).tensor,
-                   g_array_index (state->parts, LbNamedTensor, i).tensor);
+      if (!is_shared (state, i))
+        copy_values (g_array_index (earlier, LbNamedTensor, i).tensor,
+                     g_array_index (state->parts, LbNamedTensor, i).tensor);
     return earlier;
   }
   if (earlier != NULL)
@@ -97,7 +116,8 @@ lb_state_save (const LbState *state, GArray *earlier)
   GArray *saved = lb_named_tensors_new ();
   for (guint i = 0; i < state->parts->len; i++) {
     const LbNamedTensor *part = &g_array_index (state->parts, LbNamedTensor, i);
-    LbNamedTensor copy = { g_strdup (part->name), lb_tensor_copy (part->tensor) };
+    LbNamedTensor copy = { g_strdup (part->name),
+                           is_shared (state, i) ? lb_tensor_ref (part->tensor) : lb_tensor_copy (part->tensor) };
     g_array_append_val (saved, copy);
   }
   return saved;

@@ -25,6 +25,10 @@ void lb_state_add_tensor (LbState *state, const char *name, LbTensor *tensor);
 void lb_state_add_counter (LbState *state, const char *name, gint64 *counter);
 void lb_state_add_number (LbState *state, const char *name, double *number);
 
+/* A tensor whose values are final, unless lb_state_restore() brings others: copies share it, so they cost
+ * nothing. Its name is none that a changing tensor had. */
+void lb_state_add_finished (LbState *state, const char *name, LbTensor *tensor);
+
 /* A copy of everything, LbNamedTensor in the order added, counters as i64 [1], numbers as f64 [1]. @earlier, an earlier
  * copy or NULL, is taken over: where names, dtypes and shapes are the same it is overwritten and returned, and nothing
  * is allocated. */

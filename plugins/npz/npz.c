@@ -4,11 +4,11 @@
  *   of whitened images whitening_mean f32 [c, h, w] and unwhitening f32 [c, h, w, c, h, w],
  *   and for augmented samples windows f32 [v, 4] and dense_labels f32 [n, v, classes]
  *
- * Three stage types: npz-sink writes what it is sent, samples or augmented; npz-source and npz-augmented-source read a
- * file back as one or the other, since what an output carries is fixed before anything runs. A file is checked in full,
- * when the pipeline is checked and again when it is read.
+ * Three stage types (those of trajectory.c apart): npz-sink writes what it is sent, samples or augmented; npz-source
+ * and npz-augmented-source read a file back as one or the other, since what an output carries is fixed before anything
+ * runs. A file is checked in full, when the pipeline is checked and again when it is read.
  */
-#include "limbeck.h"
+#include "trajectory.h"
 
 #include <math.h>
 
@@ -59,20 +59,19 @@ static const LbPort augmented_outputs[] = {
 
 /* ---- Writing ---- */
 
-/* The file is put together in memory before it is written. */
 static gboolean
 sink_configure (LbConfigure *configure, gpointer data, GError **error)
 {
   Sink *self = data;
-  gint64 bytes = lb_configure_input_bytes (configure, "samples"), elements = 1;
+  gint64 elements = 1;
 
   for (guint i = 0; i < 4; i++)
     elements *= MAX (lb_configure_dim (configure, ((const char *[]){ "n", "c", "h", "w" })[i]), 0);
   /* Images of another dtype pass through f32. */
-  if (!g_str_equal (self->storage, "carried"))
-    bytes = bytes == LB_UNKNOWN ? LB_UNKNOWN : bytes + elements * (gint64)sizeof (float);
-  if (bytes != LB_UNKNOWN)
-    lb_configure_cost (configure, 0, (double)(bytes + lb_configure_collect_bytes (configure, "samples")));
+  if (g_str_equal (self->storage, "carried"))
+    elements = 0;
+  lb_configure_cost (configure, 0,
+                     (double)(elements * (gint64)sizeof (float) + lb_configure_collect_bytes (configure, "samples")));
   return TRUE;
 }
 
@@ -456,4 +455,5 @@ static const LbStageType augmented_type = {
   .flags = LB_STAGE_CHEAP,
 };
 
-LB_DEFINE_PLUGIN ("npz", "1.0", "LGPL-2.1-or-later", &sink_type, &source_type, &augmented_type);
+LB_DEFINE_PLUGIN ("npz", "1.0", "LGPL-2.1-or-later", &sink_type, &source_type, &augmented_type, &trajectory_sink_type,
+                  &trajectory_source_type);

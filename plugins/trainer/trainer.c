@@ -8,14 +8,7 @@
  *
  *   loss = CE (images, hard labels) + dense-weight * CE (views, dense labels)
  */
-#include "limbeck.h"
-
-typedef struct {
-  char **architectures, *optimizer, *schedule, *augmentation;
-  gint64 repeats, epochs, batch, views_per_image, warmup_epochs;
-  double learning_rate, momentum, weight_decay, epsilon, decay, ema, cutmix, dense_weight;
-  GArray *betas;
-} Trainer;
+#include "trainer.h"
 
 /* In the order of LbOptimiser and LbScheduleKind. */
 static const char *const optimizers[] = { "sgd", "adam", "adamw", NULL };
@@ -58,6 +51,8 @@ static const LbProperty properties[] = {
   LB_INTEGER (
       Trainer, views_per_image, "views-per-image", "1", 0, 1024, "views",
       "Views of each image in a step, drawn without replacement; 0 takes all. A step costs 1 + this many images"),
+  LB_INTEGER (Trainer, snapshot_epochs, "snapshot-epochs", "1", 1, 1000000, "epochs",
+              "Epochs between two snapshots of a trajectory, where 'trajectory' is read"),
   LB_PROPERTIES_END,
 };
 
@@ -70,57 +65,10 @@ static const LbPort inputs[] = {
 static const LbPort outputs[] = {
   { "model", "model", "p c h w classes", 0,
     "The trained models: all repeats of the first architecture, then of the next" },
+  { "trajectory", "trajectory", "s p c h w classes", LB_PORT_ON_DEMAND,
+    "Where each model went: its parameters at the start and after every few epochs (experts of trajectory matching)" },
   LB_PORTS_END,
 };
-
-/* ---- The set ---- */
-
-static gboolean
-set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
-{
-  const char *source = lb_stage_source (stage, "samples", 0);
-
-  *set = (LbLearningSet){ lb_packet_get (packet, "images"),  lb_packet_get (packet, "labels"),
-                          lb_packet_get (packet, "mean"),    lb_packet_get (packet, "std"),
-                          lb_packet_get (packet, "windows"), lb_packet_get (packet, "dense_labels") };
-  if (lb_tensor_dim (set->images, 0) < 1) {
-    g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "'%s' has no images; expected at least one to train on", source);
-    return FALSE;
-  }
-  if (lb_packet_get (packet, "formation")) {
-    g_set_error (
-        error, LB_ERROR, LB_ERROR_INPUT,
-        "'%s' holds formed images, each of several small ones, as they are stored; expected what networks see of "
-        "them, so put the stage 'formation' between",
-        source);
-    return FALSE;
-  }
-  return lb_labels_check (source, set->labels, lb_stage_dim (stage, "classes"), error)
-         && (!set->dense_labels
-             || lb_windows_check (source, set->windows, lb_tensor_dim (set->images, 2), lb_tensor_dim (set->images, 3),
-                                  error));
-}
-
-/* A number that the set may bring, such as stored_bytes, and otherwise @fallback. */
-static gint64
-told (LbPacket *samples, const char *field, gint64 fallback)
-{
-  LbTensor *tensor = lb_packet_get (samples, field);
-
-  return tensor ? lb_tensor_i64 (tensor)[0] : fallback;
-}
-
-/* Bytes that storing the set takes: as it says, or as it is carried, and its dense labels. */
-static gint64
-set_bytes (LbPacket *samples, const LbLearningSet *set)
-{
-  gint64 carried = (gint64)(lb_tensor_bytes (set->images) + lb_tensor_bytes (set->labels));
-  gint64 bytes = told (samples, "stored_bytes", carried);
-
-  if (set->dense_labels)
-    bytes += (gint64)(lb_tensor_bytes (set->windows) + lb_tensor_bytes (set->dense_labels));
-  return bytes;
-}
 
 static guint
 index_of (const char *choice, const char *const *choices)
@@ -132,14 +80,19 @@ index_of (const char *choice, const char *const *choices)
   return i;
 }
 
-static gint64
+gint64
 n_epochs (const Trainer *self)
 {
   return self->epochs ? self->epochs : g_str_equal (self->augmentation, "none") ? 300 : 1000;
 }
 
-/* Settings for a set whose images have @available views each, 0 without dense labels. Properties are checked. */
-static gboolean
+gint64
+n_snapshots (const Trainer *self)
+{
+  return 1 + n_epochs (self) / self->snapshot_epochs;
+}
+
+gboolean
 make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error)
 {
   *settings = (LbLearnerSettings){ .batch = self->batch,
@@ -167,176 +120,6 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
   return FALSE;
 }
 
-/* ---- Training ---- */
-
-/* Where the whole stage stands. */
-typedef struct {
-  LbStage *stage;
-  gint64 index;        /* of the student */
-  gint64 done, total;  /* steps of all students */
-  double flops_before; /* counted before this student */
-  gboolean resumed;    /* the student at hand was begun by an earlier run */
-} Course;
-
-/* What @course and @learnt, the saved state of a learner, add up to; @learnt may be NULL. */
-static LbState *
-course_state (Course *course, const GArray *learnt)
-{
-  LbState *state = lb_state_new ();
-
-  lb_state_add_counter (state, "student", &course->index);
-  lb_state_add_counter (state, "steps", &course->done);
-  lb_state_add_number (state, "operations before", &course->flops_before);
-  for (guint i = 0; learnt && i < learnt->len; i++)
-    lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
-                         g_array_index (learnt, LbNamedTensor, i).tensor);
-  return state;
-}
-
-/* Which student an earlier run had come to. */
-static gboolean
-resume_course (Course *course, GError **error)
-{
-  g_autoptr (LbState) state = NULL;
-
-  course->index = -1;
-  state = course_state (course, NULL);
-  if (!lb_stage_resume (course->stage, state, error))
-    return FALSE;
-  course->resumed = course->index >= 0;
-  course->index = MAX (course->index, 0);
-  return TRUE;
-}
-
-/* How far it had come with that student. */
-static gboolean
-resume_student (Course *course, LbLearner *learner, const LbLearningSet *set, GError **error)
-{
-  g_autoptr (GArray) learnt = lb_learner_save (learner);
-  g_autoptr (LbState) state = course_state (course, learnt);
-
-  course->resumed = FALSE;
-  return lb_stage_resume (course->stage, state, error) && lb_learner_restore (learner, set, learnt, error);
-}
-
-static gboolean
-checkpoint (Course *course, const LbLearner *learner, GError **error)
-{
-  if (!lb_stage_checkpoint_due (course->stage))
-    return TRUE;
-  g_autoptr (GArray) learnt = lb_learner_save (learner);
-  g_autoptr (LbState) state = course_state (course, learnt);
-  return lb_stage_checkpoint (course->stage, state, error);
-}
-
-/* Trains one network from scratch. What it learnt, f32 [p], new; or NULL. */
-static LbTensor *
-train_student (Course *course, const Trainer *self, const LbNetwork *network, LbLearner *learner,
-               const LbLearningSet *set, GError **error)
-{
-  LbStage *stage = course->stage;
-  LbKey key = lb_key_index (lb_stage_key (stage, "student"), (guint64)course->index);
-  LbKey epochs = lb_key_derive (key, "epoch");
-  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key_derive (key, "parameters"));
-  double loss = 0;
-
-  lb_learner_start (learner, parameters, self->learning_rate);
-  if (course->resumed && !resume_student (course, learner, set, error))
-    return NULL;
-  while (lb_learner_epochs (learner) < (guint64)n_epochs (self)) {
-    if (!lb_learner_in_epoch (learner))
-      lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
-    while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
-      course->done++;
-      if (!lb_stage_check_finite (stage, "training loss", (guint64)course->done, loss, "lower the learning-rate", error)
-          || !checkpoint (course, learner, error)
-          || !lb_stage_progress (stage, (guint64)course->done, (guint64)course->total, "loss", loss, error))
-        return NULL;
-    }
-  }
-  return lb_tensor_ref (lb_learner_result (learner));
-}
-
-static void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
-static LbPacket *
-model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *set, LbTensor *parameters, gint64 index,
-              double flops)
-{
-  LbPacket *packet = lb_packet_new ();
-  LbTensor *cost = lb_tensor_new (LB_F64, LB_SHAPE (1));
-
-  lb_packet_set (packet, "parameters", parameters);
-  lb_packet_set_text (packet, "architecture", lb_network_architecture (network));
-  lb_packet_share (packet, samples, "mean", "std", "whitening_mean", NULL);
-  take_i64 (packet, "index", index);
-  take_i64 (packet, "set_images", told (samples, "stored_images", lb_tensor_dim (set->images, 0)));
-  take_i64 (packet, "set_bytes", set_bytes (samples, set));
-  lb_tensor_f64 (cost)[0] = flops;
-  lb_packet_take (packet, "training_flops", cost);
-  return packet;
-}
-
-/* Trains and sends all models of the @number-th architecture that have not been sent yet. */
-static gboolean
-train_architecture (Course *course, const Trainer *self, guint number, LbPacket *samples, const LbLearningSet *set,
-                    const LbLearnerSettings *settings, GError **error)
-{
-  LbStage *stage = course->stage;
-  LbCompute *compute = lb_stage_compute (stage);
-  LbTensor *images = set->images;
-  LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };
-  g_autoptr (LbNetwork) network
-      = lb_network_new (self->architectures[number], size, lb_stage_dim (stage, "classes"), error);
-  g_autoptr (LbLearner) learner = NULL;
-
-  if (!network || !(learner = lb_learner_new (network, lb_tensor_dim (images, 0), settings, error)))
-    return FALSE;
-  course->total = (gint64)g_strv_length (self->architectures) * self->repeats * n_epochs (self)
-                  * (gint64)lb_learner_epoch_steps (learner);
-  for (; course->index < (number + 1) * self->repeats; course->index++) {
-    if (!course->resumed)
-      course->flops_before = lb_compute_flops (compute);
-    g_autoptr (LbTensor) parameters = train_student (course, self, network, learner, set, error);
-    double flops = lb_compute_flops (compute) - course->flops_before;
-
-    if (!parameters)
-      return FALSE;
-    /* Before the model is sent: whoever uses it may need the memory. */
-    if (course->index + 1 == (number + 1) * self->repeats)
-      g_clear_pointer (&learner, lb_learner_free);
-    if (!lb_stage_push (stage, "model", model_packet (network, samples, set, parameters, course->index, flops), error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-trainer_run (LbStage *stage, gpointer data, GError **error)
-{
-  Trainer *self = data;
-  g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
-  LbLearningSet set;
-  LbLearnerSettings settings;
-  Course course = { .stage = stage };
-
-  if (!packet || !set_open (&set, stage, packet, error)
-      || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error)
-      || !resume_course (&course, error))
-    return FALSE;
-  for (guint a = (guint)(course.index / self->repeats); self->architectures[a]; a++)
-    if (!train_architecture (&course, self, a, packet, &set, &settings, error))
-      return FALSE;
-  return TRUE;
-}
-
 static gboolean
 check_properties (LbConfigure *configure, const Trainer *self, GError **error)
 {
@@ -357,6 +140,11 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
     if (g_array_index (self->betas, double, i) >= 1)
       return lb_configure_property_error (configure, "betas", error,
                                           "a beta of 1 never moves; expected numbers below 1");
+  if (lb_configure_has_port (configure, "trajectory") && self->snapshot_epochs > n_epochs (self))
+    return lb_configure_property_error (configure, "snapshot-epochs", error,
+                                        "%d epochs between snapshots of %d epochs; expected no more, so that a "
+                                        "trajectory has an end",
+                                        (int)self->snapshot_epochs, (int)n_epochs (self));
   if (self->warmup_epochs >= n_epochs (self) && self->warmup_epochs > 0)
     return lb_configure_property_error (configure, "warmup-epochs", error,
                                         "%d of %d epochs; expected fewer than there are 'epochs'",
@@ -402,6 +190,20 @@ add_cost (Cost *cost, LbConfigure *configure, const Trainer *self, const char *a
   return TRUE;
 }
 
+/* What is sent. @sent: architecture of each model, ends with NULL; @bytes: of the largest model. */
+static void
+promise (LbConfigure *configure, const Trainer *self, const GPtrArray *sent, gint64 bytes)
+{
+  lb_configure_set_output_texts (configure, "model", "architecture", (const char *const *)sent->pdata);
+  lb_configure_set_output_bytes (configure, "model", bytes);
+  if (!lb_configure_has_port (configure, "trajectory")) {
+    lb_configure_set_output_packets (configure, "trajectory", 0);
+    return;
+  }
+  lb_configure_set_output_texts (configure, "trajectory", "architecture", (const char *const *)sent->pdata);
+  lb_configure_set_output_bytes (configure, "trajectory", bytes * n_snapshots (self));
+}
+
 /* Checks that the architectures fit, and predicts what training them takes. */
 static gboolean
 trainer_configure (LbConfigure *configure, gpointer data, GError **error)
@@ -425,14 +227,15 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
                                                : self->views_per_image,
                          &cost.settings, error))
     return FALSE;
+  if (!lb_configure_set_dim (configure, "s", n_snapshots (self), error))
+    return FALSE;
   if (size.channels < 1 || size.height < 1 || size.width < 1 || classes < 1)
     return TRUE;
   for (guint a = 0; self->architectures[a]; a++)
     if (!add_cost (&cost, configure, self, self->architectures[a], size, classes, error))
       return FALSE;
   g_ptr_array_add (sent, NULL);
-  lb_configure_set_output_texts (configure, "model", "architecture", (const char *const *)sent->pdata);
-  lb_configure_set_output_bytes (configure, "model", cost.packet_bytes);
+  promise (configure, self, sent, cost.packet_bytes);
   if (cost.flops > 0)
     lb_configure_cost (configure, cost.flops, cost.bytes + (double)lb_configure_collect_bytes (configure, "samples"));
   return TRUE;
@@ -450,7 +253,11 @@ static const LbStageType trainer_type = {
     "A cosine schedule and warm-up change the rate at every step. With ema the model is an exponential moving average "
     "of the weights, d * average + (1 - d) * weights after each step t from 0, d = min (ema, (1 + t) / (10 + t)).\n\n"
     "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "
-    "times dense-weight (LADD, arXiv 2409.16239). Start, order and views depend on the seed, the stage's "
+    "times dense-weight (LADD, arXiv 2409.16239).\n\n"
+    "Where 'trajectory' is read, the networks are experts of trajectory matching (arXiv 2203.11932): each also sends "
+    "its "
+    "parameters at the start and after every few epochs, of the average where there is one, in one packet. Start, "
+    "order and views depend on the seed, the stage's "
     "name and the student's number alone.",
   .inputs = inputs,
   .outputs = outputs,

@@ -198,6 +198,47 @@ test_every_architecture_trains_and_is_scored (void)
   g_assert_cmpint (lb_tensor_size (lb_packet_get (harness_output (of_colour, "model", 3), "parameters")), >, 11000000);
 }
 
+/* A trajectory: the start, every second epoch, and in the end the model; the same steps as without. */
+static void
+test_trajectories_hold_where_networks_went (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
+  g_autoptr (Harness) h = trainer (samples, "samples", "5"), two = trainer (samples, "samples", "2");
+  g_autoptr (Harness) four = trainer (samples, "samples", "4");
+  Harness *shorter[] = { two, four };
+
+  harness_set (h, "repeats", "2");
+  harness_set (h, "snapshot-epochs", "2");
+  harness_set (h, "schedule", "constant");
+  harness_set (h, "learning-rate", "0.02");
+  harness_run_well (h);
+  g_assert_cmpuint (harness_n_outputs (h, "trajectory"), ==, 2);
+  LbPacket *packet = harness_output (h, "trajectory", 1);
+  gint64 p = lb_tensor_size (lb_packet_get (harness_output (h, "model", 1), "parameters"));
+  g_autofree char *architecture = lb_packet_get_text (packet, "architecture");
+  g_assert_cmpstr (architecture, ==, "convnet-d2");
+  g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (packet, "parameters")), LB_SHAPE (3, p)));
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (packet, "index"))[0], ==, 1);
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (packet, "epochs_apart"))[0], ==, 2);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (packet, "learning_rate"))[0], ==, 0.02);
+  assert_same_tensor (lb_packet_get (packet, "training_flops"),
+                      lb_packet_get (harness_output (h, "model", 1), "training_flops"));
+  for (guint k = 0; k < 2; k++) {
+    harness_set (shorter[k], "repeats", "2");
+    harness_set (shorter[k], "schedule", "constant");
+    harness_set (shorter[k], "learning-rate", "0.02");
+    harness_run_well (shorter[k]);
+    g_autoptr (LbTensor) row = lb_tensor_view (lb_packet_get (packet, "parameters"), ((gint64)k + 1) * p, LB_SHAPE (p));
+    assert_same_tensor (row, lb_packet_get (harness_output (shorter[k], "model", 1), "parameters"));
+    /* Both begin alike. */
+    g_autoptr (LbTensor) start = lb_tensor_view (lb_packet_get (packet, "parameters"), 0, LB_SHAPE (p));
+    g_autoptr (LbTensor) other
+        = lb_tensor_view (lb_packet_get (harness_output (shorter[k], "trajectory", 1), "parameters"), 0, LB_SHAPE (p));
+    assert_same_tensor (start, other);
+    g_assert_false (same_bytes (start, row));
+  }
+}
+
 static void
 test_stops_when_the_loss_explodes (void)
 {
@@ -282,6 +323,9 @@ test_refuses_settings_that_cannot_be (void)
   } wrong[] = {
     { "betas", "[0.9]", "property 'betas': 1 numbers are given; expected two" },
     { "betas", "[0.9, 1]", "property 'betas': a beta of 1 never moves; expected numbers below 1" },
+    { "snapshot-epochs", "4",
+      "property 'snapshot-epochs': 4 epochs between snapshots of 3 epochs; expected no more, so that a trajectory has "
+      "an end" },
     { "warmup-epochs", "3", "property 'warmup-epochs': 3 of 3 epochs; expected fewer than there are 'epochs'" },
     { "augmentation", "flop",
       "property 'augmentation': augmentation 'flop' has 'flop'; expected none, or some of color, crop, cutout, flip, "
@@ -307,6 +351,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/rate-falls-at-two-thirds", test_rate_falls_at_two_thirds);
   g_test_add_func ("/trainer/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/trainer/every-architecture-trains-and-is-scored", test_every_architecture_trains_and_is_scored);
+  g_test_add_func ("/trainer/trajectories-hold-where-networks-went", test_trajectories_hold_where_networks_went);
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
   g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
   g_test_add_func ("/trainer/every-choice-reaches-the-training", test_every_choice_reaches_the_training);

@@ -110,6 +110,33 @@ test_refuses_what_does_not_fit (void)
   work_clear (&larger);
 }
 
+/* Copies share what is final, and what comes back goes into the state's own tensor. */
+static void
+test_finished_parts_are_shared (void)
+{
+  g_autoptr (LbTensor) row = lb_tensor_new (LB_F32, LB_SHAPE (2)), moving = lb_tensor_new (LB_F32, LB_SHAPE (2));
+  g_autoptr (LbTensor) row2 = lb_tensor_new (LB_F32, LB_SHAPE (2));
+  g_autoptr (LbState) state = lb_state_new (), other = lb_state_new ();
+  g_autoptr (GError) error = NULL;
+  lb_tensor_f32 (row)[1] = 3;
+  lb_state_add_tensor (state, "moving", moving);
+  lb_state_add_finished (state, "row 0", row);
+  GArray *saved = lb_state_save (state, NULL), *again = lb_state_save (state, saved);
+  g_assert_true (again == saved);
+  g_assert_true (g_array_index (saved, LbNamedTensor, 0).tensor != moving);
+  g_assert_true (g_array_index (saved, LbNamedTensor, 1).tensor == row);
+  /* Another tensor under the same name is never written into the shared one. */
+  lb_tensor_f32 (row2)[1] = 4;
+  lb_state_add_tensor (other, "moving", moving);
+  lb_state_add_finished (other, "row 0", row2);
+  again = lb_state_save (other, again);
+  g_assert_true (g_array_index (again, LbNamedTensor, 1).tensor == row2);
+  g_assert_cmpfloat (lb_tensor_f32 (row)[1], ==, 3);
+  g_assert_true (lb_state_restore (state, again, &error));
+  g_assert_cmpfloat (lb_tensor_f32 (row)[1], ==, 4);
+  g_array_unref (again);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -118,5 +145,6 @@ main (int argc, char **argv)
   g_test_add_func ("/state/saves-into-an-earlier-copy", test_saves_into_an_earlier_copy);
   g_test_add_func ("/state/a-part-can-be-asked-for-first", test_a_part_can_be_asked_for_first);
   g_test_add_func ("/state/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
+  g_test_add_func ("/state/finished-parts-are-shared", test_finished_parts_are_shared);
   return g_test_run ();
 }
