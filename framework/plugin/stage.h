@@ -288,8 +288,7 @@ gboolean lb_stage_checkpoint_due (LbStage *stage);
 /* ---- Descriptors ---- */
 
 typedef enum {
-  LB_STAGE_CHEAP
-  = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
+  LB_STAGE_CHEAP = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
 } LbStageFlags;
 
 typedef struct {
