@@ -408,7 +408,7 @@ test_refuses_contradicting_tables (Fixture *fixture, gconstpointer data)
       "'in' stands in the table twice" },
     { TYPE (INPUTS ({ "in", "samples", NULL, 8, "x" })), "has flags 0x8" },
     { TYPE (OUTPUTS ({ "out", "samples", NULL, LB_PORT_MANY, "x" })),
-      "output 'out' has flags 0x2, of which 0x0 are allowed" },
+      "output 'out' has flags 0x2, of which 0x4 are allowed" },
     { TYPE (OUTPUTS ({ "out", "samples", "n k", 0, "x" })), "schema 'samples' has no dimension 'k'" },
     { TYPE (OUTPUTS ({ "out", "samples", "n c n=2", 0, "x" })), "which names 'n' twice" },
     { TYPE (OUTPUTS ({ "out", "samples", "n=", 0, "x" })), "'n=' is neither SYMBOL, SYMBOL=SYMBOL nor SYMBOL=NUMBER" },
