@@ -122,7 +122,9 @@ lb_format_json (const char *text)
     if (*text == '"' || digits >= length) {
       g_string_append_len (out, text, (gssize)length);
     } else {
-      g_autofree char *number = lb_format_number (g_ascii_strtod (text, NULL));
+      double value = g_ascii_strtod (text, NULL);
+      gboolean whole = value == floor (value) && fabs (value) < 1e15;
+      g_autofree char *number = whole ? g_strdup_printf ("%.0f", value) : lb_format_number (value);
       g_string_append (out, number);
       g_string_append (out, strpbrk (number, ".e") == NULL ? ".0" : "");
     }

@@ -11,7 +11,7 @@ char *lb_format_seconds (double seconds); /* "0.4 s", "3 min 05 s", "2 h 07 min"
 char *lb_format_count (guint64 count);    /* "60,000" */
 char *lb_format_number (double value);    /* "0.1": the shortest decimal that reads back as @value */
 
-/* JSON @text as json-glib wrote it, with each number as lb_format_number() writes it: json-glib 1.6 puts ".0" behind one
+/* JSON @text as json-glib wrote it, with each fraction as lb_format_number() writes it: json-glib 1.6 puts ".0" behind one
  * such as 1e-08, which nobody can read back. */
 char *lb_format_json (const char *text);
 

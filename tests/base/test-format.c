@@ -79,7 +79,7 @@ test_number (void)
 static void
 test_json (void)
 {
-  CHECK (lb_format_json ("[0.10000000000000001,5.0,1e-08.0,-1e+300.0,true,null]"), "[0.1,5.0,1e-08,-1e+300,true,null]");
+  CHECK (lb_format_json ("[0.10000000000000001,5926561970.0,1e-08.0,-1e+300.0,true,null]"), "[0.1,5926561970.0,1e-08,-1e+300,true,null]");
   CHECK (lb_format_json ("{\"a 1e-08.0 \\\" 5.00\":9223372036854775807,\"b\":-3}"),
          "{\"a 1e-08.0 \\\" 5.00\":9223372036854775807,\"b\":-3}");
   CHECK (lb_format_json (""), "");

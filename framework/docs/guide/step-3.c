@@ -184,7 +184,6 @@ distil (LbStage *stage, Match *m, const MeanMatching *self, LbClassImages *set, 
     if (!lb_stage_check_finite (stage, "loss", (guint64)i, loss, "lower image-learning-rate", error)
         || !lb_stage_progress (stage, (guint64)i + 1, (guint64)self->iterations, "loss", loss, error))
       return FALSE;
-    lb_stage_metric (stage, "loss", loss, NULL);
   }
   return TRUE;
 }

@@ -267,10 +267,8 @@ distil (LbStage *stage, Match *m, const MeanMatching *self, LbClassImages *set, 
     double loss = step (stage, m, self, set, w, key);
 
     if (!lb_stage_check_finite (stage, "loss", (guint64)i, loss, "lower image-learning-rate", error)
-        || !lb_stage_progress (stage, (guint64)i, (guint64)self->iterations, "loss", loss, error))
-      return FALSE;
-    lb_stage_metric (stage, "loss", loss, NULL);
-    if (!lb_stage_checkpoint (stage, state, error))
+        || !lb_stage_progress (stage, (guint64)i, (guint64)self->iterations, "loss", loss, error)
+        || !lb_stage_checkpoint (stage, state, error))
       return FALSE;
   }
   return TRUE;
