@@ -40,6 +40,7 @@ add_ports (JsonBuilder *builder, const char *member, const LbPort *ports)
     lb_json_add_text (builder, "dims", ports->dims);
     add_flag (builder, "optional", (ports->flags & LB_PORT_OPTIONAL) != 0);
     add_flag (builder, "many", (ports->flags & LB_PORT_MANY) != 0);
+    add_flag (builder, "on_demand", (ports->flags & LB_PORT_ON_DEMAND) != 0);
     lb_json_add_text (builder, "doc", ports->doc);
     json_builder_end_object (builder);
   }

@@ -89,13 +89,13 @@ add_ports (GString *page, const char *title, const LbPort *ports, gboolean input
   if (ports == NULL || ports->name == NULL)
     return;
   g_string_append_printf (page, "\n## %s\n\n", title);
-  add_row (page, (const char *const[]){ "port", "stream", inputs ? "" : "dimensions", "what it is", NULL });
-  add_row (page, (const char *const[]){ "---", "---", "---", "---", NULL });
+  add_row (page, (const char *const[]){ "port", "stream", "dimensions", "", "what it is", NULL });
+  add_row (page, (const char *const[]){ "---", "---", "---", "---", "---", NULL });
   for (; ports->name != NULL; ports++) {
     g_autofree char *name = g_strdup_printf ("`%s`", ports->name), *doc = cell (ports->doc);
     g_autofree char *stream = g_strdup_printf ("[%s](../streams/%s.md)", ports->schema, ports->schema);
-    g_autofree char *rule = inputs ? lb_inspect_port_rule (ports) : cell (ports->dims);
-    add_row (page, (const char *const[]){ name, stream, rule, doc, NULL });
+    g_autofree char *rule = lb_inspect_port_rule (ports, inputs), *dims = cell (ports->dims);
+    add_row (page, (const char *const[]){ name, stream, dims, rule, doc, NULL });
   }
 }
 

@@ -100,8 +100,8 @@ print_ports (LbRegistry *registry, const char *title, const LbPort *ports, gbool
   printf ("\n%s:\n", title);
   for (const LbPort *port = ports; port->name != NULL; port++) {
     const LbSchema *schema = lb_schemas_find (lb_registry_schemas (registry), port->schema);
-    g_autofree char *rule = inputs ? lb_inspect_port_rule (port) : g_strdup ("");
-    printf ("  %s: %s%s%s\n", port->name, port->schema, inputs ? ", " : "", rule);
+    g_autofree char *rule = lb_inspect_port_rule (port, inputs);
+    printf ("  %s: %s%s%s\n", port->name, port->schema, rule[0] != '\0' ? ", " : "", rule);
     if (port->doc != NULL)
       lb_print_wrapped (port->doc, 4);
     if (port->dims != NULL && port->dims[0] != '\0')

@@ -51,8 +51,10 @@ lb_inspect_type (const LbProperty *property)
 }
 
 char *
-lb_inspect_port_rule (const LbPort *port)
+lb_inspect_port_rule (const LbPort *port, gboolean is_input)
 {
+  if (!is_input)
+    return g_strdup (port->flags & LB_PORT_ON_DEMAND ? "made only when it is read" : "");
   return g_strconcat (port->flags & LB_PORT_OPTIONAL ? "optional" : "must be linked",
                       port->flags & LB_PORT_MANY ? ", takes a list of streams" : "", NULL);
 }

@@ -23,8 +23,9 @@ char *lb_inspect_default (const LbStageType *type, const LbProperty *property);
 /* "whole number from 1 to 32, in windows"; free with g_free(). */
 char *lb_inspect_type (const LbProperty *property);
 
-/* "must be linked", "optional, takes a list of streams"; free with g_free(). */
-char *lb_inspect_port_rule (const LbPort *port);
+/* Of an input "must be linked", "optional, takes a list of streams"; of an output "", "made only when it is read". Free
+ * with g_free(). */
+char *lb_inspect_port_rule (const LbPort *port, gboolean is_input);
 
 /* Path and text of the stage's example, in which lines end with \n; FALSE when there is none. Free both. */
 gboolean lb_inspect_example (const LbStageEntry *entry, char **path, char **text);
