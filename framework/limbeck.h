@@ -7,6 +7,7 @@
 #include "base/format.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "base/scratch.h"
 #include "base/unpack.h"
 #include "graph/graph.h"
 #include "graph/program.h"
