@@ -80,7 +80,8 @@ augment (LbPacket *samples, LbTensor *windows, LbTensor *dense)
 {
   LbPacket *packet = lb_packet_new ();
 
-  lb_packet_share (packet, samples, "images", "labels", LB_NORMALISATION_FIELDS, "stored_images", "stored_bytes", NULL);
+  lb_packet_share (packet, samples, "images", "labels", LB_NORMALISATION_FIELDS, "stored_images", "stored_bytes",
+                   "inner_learning_rate", NULL);
   lb_packet_set (packet, "windows", windows);
   lb_packet_set (packet, "dense_labels", dense);
   return packet;

@@ -307,6 +307,21 @@ add_number (const char *path, GArray *members, const char *name, gint64 most, Lb
   return TRUE;
 }
 
+/* The learning rate that was learned with the images, where the file has it. */
+static gboolean
+add_rate (const char *path, GArray *members, LbPacket *packet, GError **error)
+{
+  LbTensor *member = find_member (members, "inner_learning_rate");
+
+  if (!member)
+    return TRUE;
+  if (lb_tensor_dtype (member) != LB_F64 || lb_tensor_shape (member).rank != 1 || lb_tensor_size (member) != 1
+      || !(lb_tensor_f64 (member)[0] > 0) || !isfinite (lb_tensor_f64 (member)[0]))
+    return lb_input_error (path, error, "member 'inner_learning_rate' is not one f64 above 0");
+  lb_packet_set (packet, "inner_learning_rate", member);
+  return TRUE;
+}
+
 /* What multi-formation has made of a set: formed images as stored, or what networks see of fewer stored ones. */
 static gboolean
 add_formation (const char *path, GArray *members, LbPacket *packet, GError **error)
@@ -343,7 +358,8 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
   if (!(std = get_channels (self->file, members, "std", lb_tensor_dim (images, 1), error)))
     return NULL;
   lb_packet_take (packet, "std", std);
-  if (!add_whitening (self->file, members, packet, error) || !add_formation (self->file, members, packet, error))
+  if (!add_whitening (self->file, members, packet, error) || !add_formation (self->file, members, packet, error)
+      || !add_rate (self->file, members, packet, error))
     return NULL;
   if (augmented && !add_views (self->file, members, *classes, packet, error))
     return NULL;
