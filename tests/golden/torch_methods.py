@@ -59,6 +59,22 @@ def batch_norm_values(base):
             'batch_norm_distance': loss, 'batch_norm_gradient': base.channels_last(gradient)}
 
 
+def trajectory_values(base):
+    """Trajectory matching (arXiv 2203.11932) by unrolling: two steps of SGD on 10 synthetic images, one of each class, from
+    the network's parameters; the squared distance to three quarters of these, and its gradients."""
+    p = base.parameters()
+    x = base.images(base.SYNTHETIC, 10).requires_grad_(True)
+    rate = torch.tensor(0.125, requires_grad=True)
+    student = p
+    for _ in range(2):
+        loss = F.cross_entropy(base.convnet(student, x, torch.sigmoid), torch.arange(10))
+        gradients = torch.autograd.grad(loss, student, create_graph=True)
+        student = [t - rate * g for t, g in zip(student, gradients)]
+    distance = sum((t - 0.75 * s.detach()).square().sum() for t, s in zip(student, p))
+    by_images, by_rate = torch.autograd.grad(distance, [x, rate])
+    return {'mtt_loss': distance, 'mtt_by_rate': by_rate, 'mtt_by_images': base.channels_last(by_images)}
+
+
 def values(base):
     """@base: the module that makes numbers and networks."""
     p = base.parameters()
@@ -84,4 +100,5 @@ def values(base):
     gradient, = torch.autograd.grad(loss, x)
     result.update({'dm_distance': loss, 'dm_gradient': base.channels_last(gradient)})
     result.update(batch_norm_values(base))
+    result.update(trajectory_values(base))
     return result
