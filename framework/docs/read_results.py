@@ -20,7 +20,8 @@ metrics = json.loads((directory / 'metrics.json').read_text())
 print(metrics['title'], '- seed', metrics['seed'])
 for stage in metrics['stages']:
     for metric in stage['metrics']:
-        print(f"  {stage['name']}: {metric['name']} {metric['value']:.6g} {metric['unit'] or ''}")
+        value = np.nan if metric['value'] is None else metric['value']  # null: not finite
+        print(f"  {stage['name']}: {metric['name']} {value:.6g} {metric['unit'] or ''}")
 
 # %% How values went while it ran: an array of steps and one of values for each stage and name
 curves = {}
@@ -53,6 +54,8 @@ for name, result in results.items():
     print(name)
     for member, array in result.items():
         print(f'  {member}: {array.dtype} {list(array.shape)}')
+    if 'images' not in result:
+        continue
     shown = pixels(result)
     print(f'  pixels {shown.min()} to {shown.max()}, mean {shown.mean():.2f}, {len(np.unique(result["labels"]))} classes')
 
@@ -81,3 +84,11 @@ for name, result in results.items():
     corner = view(pixels(result)[0], result['windows'][0])
     print(f'{name}: {dense.shape[1]} views of each image; labels of {entropy.mean():.3f} bits, {agree:.1%} as the image')
     print(f'  first view of the first image: mean {corner.mean():.2f}')
+
+# %% Trajectories of experts: how far each went from where it started
+for name, result in results.items():
+    for k in range(sum(member.startswith('parameters_') for member in result)):
+        parameters = result[f'parameters_{k}']  # [snapshot, parameter]
+        way = np.linalg.norm(parameters - parameters[0], axis=1)
+        print(f"{name}: expert {k}, {bytes(result['architecture']).decode()}, is {way[-1]:.3f} from its start after "
+              f"{(len(way) - 1) * result['epochs_apart'][0]} epochs")
