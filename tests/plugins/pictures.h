@@ -203,12 +203,12 @@ tree_make_tar (Tree *tree, const char *name, const char *filter, const TarMember
 }
 
 /* An image-folder stage on @path; NULL: the tree. */
-static inline Harness *
+static inline LbHarness *
 image_folder (Tree *tree, const char *path)
 {
-  Harness *h = harness_new ("image-folder");
+  LbHarness *h = lb_harness_new ("image-folder");
 
-  harness_set (h, "path", path ? path : tree->directory);
-  harness_set (h, "normalisation", "imagenet");
+  lb_harness_set (h, "path", path ? path : tree->directory);
+  lb_harness_set (h, "normalisation", "imagenet");
   return h;
 }

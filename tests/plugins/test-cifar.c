@@ -75,15 +75,15 @@ check_image (LbPacket *packet, gsize i, int label)
 static void
 test_cifar10_test_set (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) h = harness_new ("cifar");
+  g_autoptr (LbHarness) h = lb_harness_new ("cifar");
   g_autofree guint8 *bytes = make_records (1, 10000);
 
   put (fixture, "test_batch.bin", bytes, 10000 * 3073);
-  harness_set (h, "path", fixture->directory);
-  harness_set (h, "split", "test");
-  harness_set (h, "normalisation", "cifar10");
+  lb_harness_set (h, "path", fixture->directory);
+  lb_harness_set (h, "split", "test");
+  lb_harness_set (h, "normalisation", "cifar10");
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (packet, "images")), LB_SHAPE (10000, 3, 32, 32)));
   check_image (packet, 0, 0);
   check_image (packet, 9999, 9);
@@ -123,15 +123,15 @@ put_archive (Fixture *fixture, const char *member, gsize images)
   return path;
 }
 
-static Harness *
+static LbHarness *
 cifar100 (const char *path, const char *labels)
 {
-  Harness *h = harness_new ("cifar");
+  LbHarness *h = lb_harness_new ("cifar");
 
-  harness_set (h, "path", path);
-  harness_set (h, "set", "cifar100");
-  harness_set (h, "split", "test");
-  harness_set (h, "labels", labels);
+  lb_harness_set (h, "path", path);
+  lb_harness_set (h, "set", "cifar100");
+  lb_harness_set (h, "split", "test");
+  lb_harness_set (h, "labels", labels);
   return h;
 }
 
@@ -139,20 +139,20 @@ static void
 test_cifar100_archive (Fixture *fixture, gconstpointer data)
 {
   const char *path = put_archive (fixture, "cifar-100-binary/test.bin", 10000);
-  g_autoptr (Harness) fine = cifar100 (path, "fine"), coarse = cifar100 (path, "coarse");
+  g_autoptr (LbHarness) fine = cifar100 (path, "fine"), coarse = cifar100 (path, "coarse");
 
   harness_run_well (fine);
-  check_image (harness_output (fine, "samples", 0), 0, 0);
-  check_image (harness_output (fine, "samples", 0), 9999, 99);
+  check_image (lb_harness_output (fine, "samples", 0), 0, 0);
+  check_image (lb_harness_output (fine, "samples", 0), 9999, 99);
   harness_run_well (coarse);
-  check_image (harness_output (coarse, "samples", 0), 9999, 19);
+  check_image (lb_harness_output (coarse, "samples", 0), 9999, 19);
 }
 
 /* The training set of CIFAR-10 is five files, all of which must be there. */
 static void
 test_five_batches (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) h = harness_new ("cifar"), missing = harness_new ("cifar");
+  g_autoptr (LbHarness) h = lb_harness_new ("cifar"), missing = lb_harness_new ("cifar");
   g_autofree guint8 *bytes = make_records (1, 10000);
   g_autofree char *message = NULL;
   const char *path = NULL;
@@ -162,14 +162,14 @@ test_five_batches (Fixture *fixture, gconstpointer data)
     bytes[0] = (guint8)i;
     path = put (fixture, name, bytes, 10000 * 3073);
   }
-  harness_set (h, "path", fixture->directory);
+  lb_harness_set (h, "path", fixture->directory);
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   g_assert_cmpint (lb_tensor_dim (lb_packet_get (packet, "images"), 0), ==, 50000);
   for (int i = 0; i < 5; i++)
     g_assert_cmpint (lb_tensor_i32 (lb_packet_get (packet, "labels"))[i * 10000], ==, i + 1);
   g_unlink (path);
-  harness_set (missing, "path", fixture->directory);
+  lb_harness_set (missing, "path", fixture->directory);
   message = g_strdup_printf ("%s: cannot be read: there is no such file; check the path", path);
   harness_refuses (missing, LB_ERROR_INPUT, message);
 }
@@ -177,7 +177,8 @@ test_five_batches (Fixture *fixture, gconstpointer data)
 static void
 test_refuses_damaged_files (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) shorter = harness_new ("cifar"), label = harness_new ("cifar"), coarse = harness_new ("cifar");
+  g_autoptr (LbHarness) shorter = lb_harness_new ("cifar"), label = lb_harness_new ("cifar"),
+                        coarse = lb_harness_new ("cifar");
   g_autofree guint8 *bytes = make_records (1, 10000);
   const char *path = put (fixture, "test_batch.bin", bytes, 9999 * 3073);
   g_autofree char *first
@@ -188,16 +189,16 @@ test_refuses_damaged_files (Fixture *fixture, gconstpointer data)
                                              "damaged, or not of the set that 'set' names",
                                              path);
 
-  harness_set (shorter, "path", fixture->directory);
-  harness_set (shorter, "split", "test");
+  lb_harness_set (shorter, "path", fixture->directory);
+  lb_harness_set (shorter, "split", "test");
   harness_refuses (shorter, LB_ERROR_INPUT, first);
   bytes[7 * 3073] = 10;
   put (fixture, "test_batch.bin", bytes, 10000 * 3073);
-  harness_set (label, "path", fixture->directory);
-  harness_set (label, "split", "test");
+  lb_harness_set (label, "path", fixture->directory);
+  lb_harness_set (label, "split", "test");
   harness_refuses (label, LB_ERROR_INPUT, second);
-  harness_set (coarse, "path", fixture->directory);
-  harness_set (coarse, "labels", "coarse");
+  lb_harness_set (coarse, "path", fixture->directory);
+  lb_harness_set (coarse, "labels", "coarse");
   harness_refuses (coarse, LB_ERROR_PIPELINE,
                    "property 'labels': is 'coarse', but CIFAR-10 has one kind of labels; leave it out");
 }
@@ -205,7 +206,7 @@ test_refuses_damaged_files (Fixture *fixture, gconstpointer data)
 static void
 refuses_archive (const char *path, const char *message)
 {
-  g_autoptr (Harness) h = cifar100 (path, "fine");
+  g_autoptr (LbHarness) h = cifar100 (path, "fine");
   g_autofree char *whole = g_strdup_printf ("%s: %s", path, message);
 
   harness_refuses (h, LB_ERROR_INPUT, whole);
@@ -236,7 +237,7 @@ test_hostile_archives (Fixture *fixture, gconstpointer data)
   g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
   for (int i = 0; i < 24; i++) {
     gsize at = lb_random_below (&random, (guint32)length);
-    g_autoptr (Harness) h = cifar100 (path, "fine");
+    g_autoptr (LbHarness) h = cifar100 (path, "fine");
     g_autoptr (GError) error = NULL;
     char kept;
     FILE *file = g_fopen (path, "w");
@@ -248,7 +249,7 @@ test_hostile_archives (Fixture *fixture, gconstpointer data)
     fwrite (bytes, 1, i % 2 ? length : at, file);
     fclose (file);
     bytes[at] = kept;
-    g_assert_false (harness_run (h, &error));
+    g_assert_false (lb_harness_run (h, &error));
     g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
     g_assert_true (g_str_has_prefix (error->message, path));
   }

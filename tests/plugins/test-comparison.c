@@ -21,35 +21,35 @@ metrics (const char *architecture, double accuracy, gint64 images, gint64 bytes,
 }
 
 static void
-feed (Harness *h, const char *source, LbPacket *packet)
+feed (LbHarness *h, const char *source, LbPacket *packet)
 {
-  harness_feed (h, "metrics", source, "metrics", packet, 2);
+  lb_harness_feed (h, "metrics", source, "metrics", packet, 2);
   lb_packet_unref (packet);
 }
 
 /* Random selection: two students at 50 and 60 %, and one of another architecture; distilled: two at 70 and 71 %. */
-static Harness *
+static LbHarness *
 comparison (void)
 {
-  Harness *h = harness_new ("comparison");
+  LbHarness *h = lb_harness_new ("comparison");
 
   feed (h, "random.metrics", metrics ("convnet-d3", 0.5, 10, 7880, 1e9));
   feed (h, "random.metrics", metrics ("convnet-d3", 0.6, 10, 7880, 3e9));
   feed (h, "random.metrics", metrics ("convnet-d2", 0.4, 10, 7880, 1e9));
   feed (h, "distilled.metrics", metrics ("convnet-d3", 0.7, 10, 31400, 2e9));
   feed (h, "distilled.metrics", metrics ("convnet-d3", 0.71, 10, 31400, 2e9));
-  harness_set (h, "title", "What it bought");
+  lb_harness_set (h, "title", "What it bought");
   return h;
 }
 
 static void
 test_table (void)
 {
-  g_autoptr (Harness) h = comparison ();
+  g_autoptr (LbHarness) h = comparison ();
   g_auto (GStrv) lines = NULL;
 
   harness_run_well (h);
-  lines = g_strsplit (h->report->str, "\n", -1);
+  lines = g_strsplit (lb_harness_report (h), "\n", -1);
   g_assert_cmpstr (lines[0], ==, "What it bought");
   g_assert_cmpstr (lines[1], ==,
                    "  set        architecture        accuracy    gain  models  images    stored    training");
@@ -65,12 +65,12 @@ test_table (void)
 static void
 test_json (void)
 {
-  g_autoptr (Harness) h = comparison ();
+  g_autoptr (LbHarness) h = comparison ();
   g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *path = g_build_filename (h->directory, "stage.json", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.json", NULL);
   JsonObject *row, *root;
 
-  harness_set (h, "baseline", "distilled");
+  lb_harness_set (h, "baseline", "distilled");
   harness_run_well (h);
   g_assert_true (json_parser_load_from_file (parser, path, NULL));
   root = json_node_get_object (json_parser_get_root (parser));
@@ -99,12 +99,12 @@ assert_text (LbPacket *packet, const char *field, const char *expected)
 static void
 test_rows_are_sent_on (void)
 {
-  g_autoptr (Harness) h = comparison ();
+  g_autoptr (LbHarness) h = comparison ();
 
-  harness_set (h, "published", "0,70.6");
+  lb_harness_set (h, "published", "0,70.6");
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "rows"), ==, 3);
-  LbPacket *first = harness_output (h, "rows", 0), *last = harness_output (h, "rows", 2);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "rows"), ==, 3);
+  LbPacket *first = lb_harness_output (h, "rows", 0), *last = lb_harness_output (h, "rows", 2);
   assert_text (first, "title", "What it bought");
   assert_text (first, "set", "random");
   assert_text (last, "set", "distilled");
@@ -122,12 +122,12 @@ test_rows_are_sent_on (void)
 static void
 test_names_can_be_given (void)
 {
-  g_autoptr (Harness) h = comparison (), wrong = comparison ();
+  g_autoptr (LbHarness) h = comparison (), wrong = comparison ();
 
-  harness_set (h, "names", "picked at random,DC");
+  lb_harness_set (h, "names", "picked at random,DC");
   harness_run_well (h);
-  g_assert_nonnull (strstr (h->report->str, "\n  DC                convnet-d3"));
-  harness_set (wrong, "names", "one");
+  g_assert_nonnull (strstr (lb_harness_report (h), "\n  DC                convnet-d3"));
+  lb_harness_set (wrong, "names", "one");
   harness_refuses (wrong, LB_ERROR_PIPELINE,
                    "property 'names' has 1 names for 2 inputs; give one for each input, or leave it out");
 }
@@ -135,9 +135,9 @@ test_names_can_be_given (void)
 static void
 test_refuses_an_unknown_baseline (void)
 {
-  g_autoptr (Harness) h = comparison ();
+  g_autoptr (LbHarness) h = comparison ();
 
-  harness_set (h, "baseline", "randon");
+  lb_harness_set (h, "baseline", "randon");
   harness_refuses (h, LB_ERROR_PIPELINE,
                    "property 'baseline' is 'randon'; expected one of random, distilled; did you mean 'random'?");
 }
@@ -146,17 +146,17 @@ test_refuses_an_unknown_baseline (void)
 static void
 test_published (void)
 {
-  g_autoptr (Harness) h = comparison ();
+  g_autoptr (LbHarness) h = comparison ();
   g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *path = g_build_filename (h->directory, "stage.json", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.json", NULL);
   JsonArray *rows;
 
-  harness_set (h, "published", "0,70.6");
-  harness_set (h, "iterations", "1000,20");
-  harness_set (h, "published-iterations", "1000,1000");
+  lb_harness_set (h, "published", "0,70.6");
+  lb_harness_set (h, "iterations", "1000,20");
+  lb_harness_set (h, "published-iterations", "1000,1000");
   harness_run_well (h);
-  g_assert_nonnull (strstr (h->report->str, "70.50 ± 0.71 %  70.60 (-0.10) after 20 of 1000 iterations"));
-  g_assert_nonnull (strstr (h->report->str, "55.00 ± 7.07 %  -  "));
+  g_assert_nonnull (strstr (lb_harness_report (h), "70.50 ± 0.71 %  70.60 (-0.10) after 20 of 1000 iterations"));
+  g_assert_nonnull (strstr (lb_harness_report (h), "55.00 ± 7.07 %  -  "));
   g_assert_true (json_parser_load_from_file (parser, path, NULL));
   rows = json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)), "rows");
   g_assert_true (json_object_get_null_member (json_array_get_object_element (rows, 0), "published"));
@@ -170,7 +170,7 @@ test_published (void)
 static void
 test_sets_of_one_name_share_a_row (void)
 {
-  g_autoptr (Harness) h = harness_new ("comparison"), wrong = harness_new ("comparison");
+  g_autoptr (LbHarness) h = lb_harness_new ("comparison"), wrong = lb_harness_new ("comparison");
   g_auto (GStrv) lines = NULL;
   g_autofree char *path = NULL, *json = NULL;
 
@@ -179,20 +179,20 @@ test_sets_of_one_name_share_a_row (void)
   feed (h, "other.metrics", metrics ("convnet-d3", 0.5, 10, 31400, 1e9));
   feed (h, "score-2.metrics", metrics ("convnet-d3", 0.74, 10, 31400, 1e9));
   feed (h, "score-2.metrics", metrics ("convnet-d3", 0.76, 10, 31400, 1e9));
-  harness_set (h, "names", "DC,random,DC");
-  harness_set (h, "published", "70.5,0,70.5");
+  lb_harness_set (h, "names", "DC,random,DC");
+  lb_harness_set (h, "published", "70.5,0,70.5");
   harness_run_well (h);
-  lines = g_strsplit (h->report->str, "\n", -1);
+  lines = g_strsplit (lb_harness_report (h), "\n", -1);
   g_assert_true (g_str_has_prefix (lines[2], "  DC      convnet-d3    73.00 ± 2.58 %  70.50 (+2.50)"));
   g_assert_true (g_str_has_prefix (lines[3], "  random  convnet-d3           50.00 %"));
   g_assert_true (g_str_has_prefix (lines[4], "Accuracy on"));
-  path = g_build_filename (h->directory, "stage.json", NULL);
+  path = g_build_filename (lb_harness_directory (h), "stage.json", NULL);
   g_assert_true (g_file_get_contents (path, &json, NULL, NULL));
   g_assert_nonnull (strstr (json, "\"sets\" : 2"));
 
   feed (wrong, "score-1.metrics", metrics ("convnet-d3", 0.70, 10, 31400, 1e9));
   feed (wrong, "score-2.metrics", metrics ("convnet-d3", 0.70, 20, 62800, 1e9));
-  harness_set (wrong, "names", "DC,DC");
+  lb_harness_set (wrong, "names", "DC,DC");
   harness_refuses (wrong, LB_ERROR_INPUT,
                    "two inputs are called 'DC', but their sets have 10 images of 31400 bytes and 20 of 62800; expected "
                    "sets of one kind, so give them two names");

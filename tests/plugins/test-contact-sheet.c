@@ -5,9 +5,9 @@
 
 /* The sheet as red, green, blue; free with g_free(). */
 static guint8 *
-read_sheet (Harness *h, guint *width, guint *height)
+read_sheet (LbHarness *h, guint *width, guint *height)
 {
-  g_autofree char *path = g_build_filename (h->directory, "stage.png", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.png", NULL);
   png_image image = { .version = PNG_IMAGE_VERSION };
   guint8 *pixels;
 
@@ -31,15 +31,15 @@ pixel (const guint8 *sheet, guint width, guint x, guint y)
 static void
 test_rows_are_classes (void)
 {
-  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbHarness) h = lb_harness_new ("contact-sheet");
   g_autoptr (LbPacket) samples = toy_samples (7, 8, 3, 1); /* three of class 0, two of each other */
   const guint8 *images = lb_tensor_u8 (lb_packet_get (samples, "images"));
   g_autofree guint8 *sheet = NULL;
   guint width = 0, height = 0;
 
-  harness_set (h, "scale", "3");
-  harness_set (h, "gap", "1");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 3);
+  lb_harness_set (h, "scale", "3");
+  lb_harness_set (h, "gap", "1");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 3);
   harness_run_well (h);
   sheet = read_sheet (h, &width, &height);
   g_assert_cmpuint (width, ==, 1 + 3 * 25);
@@ -57,7 +57,7 @@ test_rows_are_classes (void)
 static void
 test_normalised_colour_is_shown_as_stored (void)
 {
-  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbHarness) h = lb_harness_new ("contact-sheet");
   g_autoptr (LbPacket) samples = lb_packet_new ();
   g_autofree guint8 *sheet = NULL;
   guint width = 0, height = 0;
@@ -66,9 +66,9 @@ test_normalised_colour_is_shown_as_stored (void)
   lb_packet_take (samples, "labels", lb_tensor_new (LB_I32, LB_SHAPE (1)));
   lb_packet_take (samples, "mean", f32_of (LB_SHAPE (3), (const float[]){ 0.2f, 0.6f, 0.5f }));
   lb_packet_take (samples, "std", f32_of (LB_SHAPE (3), (const float[]){ 0.2f, 0.2f, 0.5f }));
-  harness_set (h, "gap", "0");
-  harness_set (h, "scale", "1");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 1);
+  lb_harness_set (h, "gap", "0");
+  lb_harness_set (h, "scale", "1");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 1);
   harness_run_well (h);
   sheet = read_sheet (h, &width, &height);
   g_assert_cmpuint (width, ==, 1);
@@ -78,15 +78,15 @@ test_normalised_colour_is_shown_as_stored (void)
 static void
 test_columns_are_bounded (void)
 {
-  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbHarness) h = lb_harness_new ("contact-sheet");
   g_autoptr (LbPacket) samples = toy_samples (12, 8, 2, 1);
   g_autofree guint8 *sheet = NULL;
   guint width = 0, height = 0;
 
-  harness_set (h, "columns", "4");
-  harness_set (h, "scale", "1");
-  harness_set (h, "gap", "0");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 2);
+  lb_harness_set (h, "columns", "4");
+  lb_harness_set (h, "scale", "1");
+  lb_harness_set (h, "gap", "0");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 2);
   harness_run_well (h);
   sheet = read_sheet (h, &width, &height);
   g_assert_cmpuint (width, ==, 32);
@@ -97,15 +97,15 @@ test_columns_are_bounded (void)
 static void
 test_sheet_is_sent_on (void)
 {
-  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbHarness) h = lb_harness_new ("contact-sheet");
   g_autoptr (LbPacket) samples = toy_samples (4, 8, 2, 1);
-  g_autofree char *path = g_build_filename (h->directory, "stage.png", NULL), *file = NULL, *title = NULL;
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.png", NULL), *file = NULL, *title = NULL;
   gsize length;
 
-  harness_set (h, "title", "Toys");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 2);
+  lb_harness_set (h, "title", "Toys");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 2);
   harness_run_well (h);
-  LbPacket *picture = harness_output (h, "picture", 0);
+  LbPacket *picture = lb_harness_output (h, "picture", 0);
   g_assert_true (g_file_get_contents (path, &file, &length, NULL));
   g_assert_cmpmem (file, length, lb_tensor_data (lb_packet_get (picture, "png")),
                    lb_tensor_bytes (lb_packet_get (picture, "png")));
@@ -116,14 +116,14 @@ test_sheet_is_sent_on (void)
 static void
 test_refuses_two_channels (void)
 {
-  g_autoptr (Harness) h = harness_new ("contact-sheet");
+  g_autoptr (LbHarness) h = lb_harness_new ("contact-sheet");
   g_autoptr (LbPacket) samples = lb_packet_new ();
 
   lb_packet_take (samples, "images", lb_tensor_new (LB_U8, LB_SHAPE (1, 2, 1, 1)));
   lb_packet_take (samples, "labels", lb_tensor_new (LB_I32, LB_SHAPE (1)));
   lb_packet_take (samples, "mean", lb_tensor_new (LB_F32, LB_SHAPE (2)));
   lb_packet_take (samples, "std", lb_tensor_new (LB_F32, LB_SHAPE (2)));
-  harness_feed (h, "samples", "set.samples", "samples", samples, 1);
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 1);
   harness_refuses (h, LB_ERROR_PIPELINE, "the images have 2 channels; a contact sheet shows 1 (grey) or 3 (colour)");
 }
 

@@ -15,14 +15,14 @@ fresh_model (void)
   return model_packet ("convnet-d1:width=8", lb_network_initialise (network, lb_key (5)), 0);
 }
 
-static Harness *
+static LbHarness *
 coreset (const char *type, LbPacket *source, LbPacket *model, const char *count)
 {
-  Harness *h = harness_new (type);
+  LbHarness *h = lb_harness_new (type);
 
-  harness_set (h, "images-per-class", count);
-  harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
-  harness_feed (h, "model", "net.model", "model", model, CLASSES);
+  lb_harness_set (h, "images-per-class", count);
+  lb_harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
+  lb_harness_feed (h, "model", "net.model", "model", model, CLASSES);
   return h;
 }
 
@@ -81,15 +81,14 @@ static void
 test_herding (void)
 {
   g_autoptr (LbPacket) source = toy_samples (N, 8, CLASSES, 3), model = fresh_model ();
-  g_autoptr (Harness) h = coreset ("herding", source, model, "4");
+  g_autoptr (LbHarness) h = coreset ("herding", source, model, "4");
   g_autoptr (LbTensor) features = features_of (source, model);
   gint64 d = lb_tensor_dim (features, 1);
   LbPacket *samples;
 
-  lb_spec_set_texts (((HarnessInput *)g_ptr_array_index (h->inputs, 1))->spec, "architecture",
-                     (const char *const[]){ "convnet-d1:width=8", NULL });
+  lb_harness_announce (h, "net.model");
   harness_run_well (h);
-  samples = harness_output (h, "samples", 0);
+  samples = lb_harness_output (h, "samples", 0);
   g_assert_cmpint (lb_tensor_dim (lb_packet_get (samples, "images"), 0), ==, COUNT * CLASSES);
   for (gint64 class = 0; class < CLASSES; class ++) {
     gboolean used[EACH] = { FALSE };
@@ -118,20 +117,20 @@ test_herding (void)
       g_assert_cmpint (lb_tensor_i32 (lb_packet_get (samples, "labels"))[class * COUNT + c], ==, class);
     }
   }
-  g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+  g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
 }
 
 static void
 test_k_center (void)
 {
   g_autoptr (LbPacket) source = toy_samples (N, 8, CLASSES, 3), model = fresh_model ();
-  g_autoptr (Harness) h = coreset ("k-center", source, model, "4");
+  g_autoptr (LbHarness) h = coreset ("k-center", source, model, "4");
   g_autoptr (LbTensor) features = features_of (source, model);
   gint64 d = lb_tensor_dim (features, 1);
   LbPacket *samples;
 
   harness_run_well (h);
-  samples = harness_output (h, "samples", 0);
+  samples = lb_harness_output (h, "samples", 0);
   for (gint64 class = 0; class < CLASSES; class ++) {
     g_autofree double *mean = g_new0 (double, d), *centre = g_new0 (double, d);
     gint64 chosen[COUNT], best = 0;
@@ -177,11 +176,11 @@ test_ties_go_to_the_first (void)
   for (int i = CLASSES; i < N; i++)
     memcpy (lb_tensor_u8 (images) + 64 * i, lb_tensor_u8 (images) + 64 * (i % CLASSES), 64);
   for (guint t = 0; t < G_N_ELEMENTS (types); t++) {
-    g_autoptr (Harness) h = coreset (types[t], same, model, "10");
+    g_autoptr (LbHarness) h = coreset (types[t], same, model, "10");
 
     harness_run_well (h);
     for (gint64 i = 0; i < N; i++)
-      g_assert_true (shows (harness_output (h, "samples", 0), i, same, i / EACH));
+      g_assert_true (shows (lb_harness_output (h, "samples", 0), i, same, i / EACH));
   }
 }
 
@@ -190,19 +189,19 @@ test_refuses_what_cannot_work (void)
 {
   g_autoptr (LbPacket) source = toy_samples (N, 8, CLASSES, 3), model = fresh_model ();
   g_autoptr (LbPacket) other = packet_with (model, "std", f32_of (LB_SHAPE (1), (const float[]){ 0.5f }));
-  g_autoptr (Harness) many = coreset ("herding", source, model, "11"), two = coreset ("k-center", source, model, "1");
-  g_autoptr (Harness) different = coreset ("k-center", source, other, "1");
+  g_autoptr (LbHarness) many = coreset ("herding", source, model, "11"), two = coreset ("k-center", source, model, "1");
+  g_autoptr (LbHarness) different = coreset ("k-center", source, other, "1");
   g_autoptr (GError) error = NULL;
 
   harness_refuses (many, LB_ERROR_INPUT,
                    "'set.samples' has 10 images of class 0, but images-per-class asks for 11; ask for fewer, or give a "
                    "larger source");
-  harness_feed (two, "model", "net.model", "model", model, CLASSES);
+  lb_harness_feed (two, "model", "net.model", "model", model, CLASSES);
   harness_refuses (
       two, LB_ERROR_INPUT,
       "'net.model' sends more than one model; expected exactly one network, so train one architecture with "
       "repeats: 1");
-  g_assert_false (harness_run (different, &error));
+  g_assert_false (lb_harness_run (different, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, "is normalised with mean 0.4 and std 0.3"));
 }

@@ -26,9 +26,9 @@ pixel_model (float bias)
 }
 
 static void
-feed_model (Harness *h, const char *source, LbPacket *model)
+feed_model (LbHarness *h, const char *source, LbPacket *model)
 {
-  harness_feed (h, "model", source, "model", model, 2);
+  lb_harness_feed (h, "model", source, "model", model, 2);
   lb_packet_unref (model);
 }
 
@@ -44,14 +44,14 @@ samples (void)
   return packet;
 }
 
-static Harness *
+static LbHarness *
 stage (void)
 {
   g_autoptr (LbPacket) set = samples ();
-  Harness *h = harness_new ("grad-cam");
+  LbHarness *h = lb_harness_new ("grad-cam");
 
-  harness_set (h, "side", G_STRINGIFY (SIDE));
-  harness_feed (h, "samples", "test.samples", "samples", set, 2);
+  lb_harness_set (h, "side", G_STRINGIFY (SIDE));
+  lb_harness_feed (h, "samples", "test.samples", "samples", set, 2);
   return h;
 }
 
@@ -94,8 +94,8 @@ find_brightest (const guint8 *sheet, guint width, guint left, guint top, guint *
 static void
 test_heat_lies_where_the_network_looks (void)
 {
-  g_autoptr (Harness) h = stage ();
-  g_autofree char *path = g_build_filename (h->directory, "stage.png", NULL), *file = NULL, *said = NULL;
+  g_autoptr (LbHarness) h = stage ();
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.png", NULL), *file = NULL, *said = NULL;
   g_autofree guint8 *sheet = NULL;
   guint width = 0, height = 0, x = 0, y = 0;
   gsize length;
@@ -103,14 +103,14 @@ test_heat_lies_where_the_network_looks (void)
   feed_model (h, "students.model", pixel_model (0));
   harness_run_well (h);
   g_assert_true (g_file_get_contents (path, &file, &length, NULL));
-  LbTensor *png = lb_packet_get (harness_output (h, "picture", 0), "png");
+  LbTensor *png = lb_packet_get (lb_harness_output (h, "picture", 0), "png");
   g_assert_cmpmem (file, length, lb_tensor_data (png), lb_tensor_bytes (png));
   sheet = read_png (png, &width, &height);
   g_assert_cmpuint (width, ==, 10 + 2 * (SIDE + 10));
   find_brightest (sheet, width, 10 + SIDE + 10, 60 + 10, &x, &y);
   g_assert_cmpuint (x / (SIDE / 8), ==, 5);
   g_assert_cmpuint (y / (SIDE / 8), ==, 2);
-  said = lb_packet_get_text (harness_output (h, "picture", 0), "alternative");
+  said = lb_packet_get_text (lb_harness_output (h, "picture", 0), "alternative");
   g_assert_cmpstr (said, ==,
                    "Heat maps over 2 test images for 1 networks. students (convnet-d1:width=1:norm=none:pooling=none) "
                    "answers 1 of 2 right.");
@@ -120,7 +120,7 @@ test_heat_lies_where_the_network_looks (void)
 static void
 test_a_column_for_each_architecture (void)
 {
-  g_autoptr (Harness) h = stage (), alone = stage ();
+  g_autoptr (LbHarness) h = stage (), alone = stage ();
   const float scores[] = { 0, 1 };
   g_autofree guint8 *sheet = NULL;
   g_autofree char *said = NULL;
@@ -130,11 +130,11 @@ test_a_column_for_each_architecture (void)
   feed_model (h, "few.model", pixel_model (1));
   feed_model (h, "few.model", constant_model (scores, 2, 0));
   feed_model (h, "many.model", pixel_model (1000));
-  harness_set (h, "names", "IPC 1,IPC 1 + LADD");
+  lb_harness_set (h, "names", "IPC 1,IPC 1 + LADD");
   harness_run_well (h);
-  sheet = read_png (lb_packet_get (harness_output (h, "picture", 0), "png"), &width, &height);
+  sheet = read_png (lb_packet_get (lb_harness_output (h, "picture", 0), "png"), &width, &height);
   g_assert_cmpuint (width, ==, 10 + 4 * (SIDE + 10));
-  said = lb_packet_get_text (harness_output (h, "picture", 0), "alternative");
+  said = lb_packet_get_text (lb_harness_output (h, "picture", 0), "alternative");
   g_assert_true (g_str_has_suffix (said, " IPC 1 + LADD (convnet-d1:width=1:norm=none:pooling=none) answers 1 of 2 "
                                          "right."));
   g_assert_nonnull (strstr (said, " IPC 1 (convnet-d1) answers 1 of 2 right."));
@@ -144,48 +144,48 @@ test_a_column_for_each_architecture (void)
 static void
 test_target_decides_what_is_asked (void)
 {
-  g_autoptr (Harness) label = stage (), answer = stage ();
+  g_autoptr (LbHarness) label = stage (), answer = stage ();
 
   feed_model (label, "students.model", pixel_model (1000));
   feed_model (answer, "students.model", pixel_model (1000));
-  harness_set (answer, "target", "answer");
+  lb_harness_set (answer, "target", "answer");
   harness_run_well (label);
   harness_run_well (answer);
-  g_assert_false (same_bytes (lb_packet_get (harness_output (label, "picture", 0), "png"),
-                              lb_packet_get (harness_output (answer, "picture", 0), "png")));
-  g_assert_cmpfloat (answer->flops, ==, 2 * label->flops);
+  g_assert_false (same_bytes (lb_packet_get (lb_harness_output (label, "picture", 0), "png"),
+                              lb_packet_get (lb_harness_output (answer, "picture", 0), "png")));
+  g_assert_cmpfloat (lb_harness_flops (answer), ==, 2 * lb_harness_flops (label));
 }
 
 /* What is predicted is what is counted, and images are taken class by class. */
 static void
 test_images_and_cost (void)
 {
-  g_autoptr (Harness) h = harness_new ("grad-cam");
+  g_autoptr (LbHarness) h = lb_harness_new ("grad-cam");
   g_autoptr (LbPacket) set = toy_samples (9, 8, 2, 1);
   g_autofree guint8 *sheet = NULL;
   guint width = 0, height = 0;
 
-  harness_set (h, "side", G_STRINGIFY (SIDE));
-  harness_set (h, "images", "3");
-  harness_feed (h, "samples", "test.samples", "samples", set, 2);
+  lb_harness_set (h, "side", G_STRINGIFY (SIDE));
+  lb_harness_set (h, "images", "3");
+  lb_harness_feed (h, "samples", "test.samples", "samples", set, 2);
   feed_model (h, "students.model", pixel_model (0));
   harness_run_well (h);
-  sheet = read_png (lb_packet_get (harness_output (h, "picture", 0), "png"), &width, &height);
+  sheet = read_png (lb_packet_get (lb_harness_output (h, "picture", 0), "png"), &width, &height);
   g_assert_cmpuint (height, ==, 60 + 10 + 3 * (SIDE + 22 + 5) + 5);
-  g_assert_cmpfloat (h->flops, >, 0);
+  g_assert_cmpfloat (lb_harness_flops (h), >, 0);
 }
 
 static void
 test_refuses_names_that_do_not_count (void)
 {
-  g_autoptr (Harness) h = stage (), classes = stage ();
+  g_autoptr (LbHarness) h = stage (), classes = stage ();
 
   feed_model (h, "students.model", pixel_model (0));
-  harness_set (h, "names", "a,b");
+  lb_harness_set (h, "names", "a,b");
   harness_refuses (h, LB_ERROR_PIPELINE,
                    "property 'names': has 2 names for 1 inputs; give one for each input, or leave it out");
   feed_model (classes, "students.model", pixel_model (0));
-  harness_set (classes, "class-names", "cat");
+  lb_harness_set (classes, "class-names", "cat");
   harness_refuses (classes, LB_ERROR_PIPELINE,
                    "property 'class-names': has 1 names for 2 classes; give one for each class, or leave it out");
 }
@@ -193,7 +193,7 @@ test_refuses_names_that_do_not_count (void)
 static void
 test_refuses_other_images (void)
 {
-  g_autoptr (Harness) size = stage (), normalised = harness_new ("grad-cam");
+  g_autoptr (LbHarness) size = stage (), normalised = lb_harness_new ("grad-cam");
   g_autoptr (LbPacket) set = samples (), floats = NULL;
 
   feed_model (size, "students.model", model_packet ("convnet-d1", lb_tensor_new (LB_F32, LB_SHAPE (7)), 0));
@@ -203,10 +203,10 @@ test_refuses_other_images (void)
       "was made for other images or by another version");
   floats = packet_with (set, "images", lb_tensor_new (LB_F32, LB_SHAPE (2, 1, 8, 8)));
   lb_packet_take (floats, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.1f }));
-  harness_feed (normalised, "samples", "test.samples", "samples", floats, 2);
+  lb_harness_feed (normalised, "samples", "test.samples", "samples", floats, 2);
   feed_model (normalised, "students.model", pixel_model (0));
   g_autoptr (GError) error = NULL;
-  g_assert_false (harness_run (normalised, &error));
+  g_assert_false (lb_harness_run (normalised, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, "'test.samples'"));
   g_assert_nonnull (strstr (error->message, "the model 'students.model'"));

@@ -1,16 +1,16 @@
 /* The gradient-matching stage, on small images. */
 #include "plugins/harness.h"
 
-static Harness *
+static LbHarness *
 matching (LbPacket *source, const char *ipc, const char *iterations)
 {
-  Harness *h = harness_new ("gradient-matching");
+  LbHarness *h = lb_harness_new ("gradient-matching");
 
-  harness_set (h, "architecture", "convnet-d1");
-  harness_set (h, "images-per-class", ipc);
-  harness_set (h, "iterations", iterations);
-  harness_set (h, "real-batch", "8");
-  harness_feed (h, "source", "set.samples", "samples", source, 3);
+  lb_harness_set (h, "architecture", "convnet-d1");
+  lb_harness_set (h, "images-per-class", ipc);
+  lb_harness_set (h, "iterations", iterations);
+  lb_harness_set (h, "real-batch", "8");
+  lb_harness_feed (h, "source", "set.samples", "samples", source, 3);
   return h;
 }
 
@@ -18,18 +18,18 @@ static void
 test_loss_falls (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = matching (source, "1", "12");
+  g_autoptr (LbHarness) h = matching (source, "1", "12");
   LbPacket *samples;
 
-  harness_set (h, "image-learning-rate", "1");
+  lb_harness_set (h, "image-learning-rate", "1");
   harness_run_well (h);
-  g_assert_cmpuint (h->steps, ==, 12);
-  g_assert_cmpfloat (h->last_value, <, 0.8 * h->first_value);
-  g_assert_cmpfloat (h->last_value, >, 0);
-  g_assert_cmpuint (h->metrics->len, ==, 2);
-  g_assert_cmpfloat (g_array_index (h->metrics, double, 1), ==, h->last_value);
+  g_assert_cmpuint (lb_harness_steps (h), ==, 12);
+  g_assert_cmpfloat (lb_harness_last_value (h), <, 0.8 * lb_harness_first_value (h));
+  g_assert_cmpfloat (lb_harness_last_value (h), >, 0);
+  g_assert_cmpuint (lb_harness_n_metrics (h), ==, 2);
+  g_assert_cmpfloat (lb_harness_metric_at (h, 1), ==, lb_harness_last_value (h));
 
-  samples = harness_output (h, "samples", 0);
+  samples = lb_harness_output (h, "samples", 0);
   g_assert_cmpint (lb_tensor_dtype (lb_packet_get (samples, "images")), ==, LB_F32);
   g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (samples, "images")), LB_SHAPE (3, 1, 8, 8)));
   for (int i = 0; i < 3; i++)
@@ -42,12 +42,12 @@ static void
 test_images_grow_like_their_class (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = matching (source, "1", "60");
+  g_autoptr (LbHarness) h = matching (source, "1", "60");
   const float *x;
 
-  harness_set (h, "image-learning-rate", "1");
+  lb_harness_set (h, "image-learning-rate", "1");
   harness_run_well (h);
-  x = lb_tensor_f32 (lb_packet_get (harness_output (h, "samples", 0), "images"));
+  x = lb_tensor_f32 (lb_packet_get (lb_harness_output (h, "samples", 0), "images"));
   for (int class = 0; class < 3; class ++) {
     double inside = 0, outside = 0;
     int n = 0;
@@ -64,17 +64,17 @@ test_images_grow_like_their_class (void)
 
 /* Outer steps, training between them, batches that do not come out even, a start from real images, augmentation: all at
  * once. */
-static Harness *
+static LbHarness *
 full (LbPacket *source, guint threads)
 {
-  Harness *h = matching (source, "3", "2");
+  LbHarness *h = matching (source, "3", "2");
 
-  harness_set (h, "outer-steps", "2");
-  harness_set (h, "inner-epochs", "2");
-  harness_set (h, "batch", "4");
-  harness_set (h, "start", "real");
-  harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
-  h->threads = threads;
+  lb_harness_set (h, "outer-steps", "2");
+  lb_harness_set (h, "inner-epochs", "2");
+  lb_harness_set (h, "batch", "4");
+  lb_harness_set (h, "start", "real");
+  lb_harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+  lb_harness_set_threads (h, threads);
   harness_run_well (h);
   return h;
 }
@@ -83,27 +83,28 @@ static void
 test_same_bits_at_any_thread_count (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) one = full (source, 1), again = full (source, 1), two = full (source, 2), four = full (source, 4);
-  LbTensor *images = lb_packet_get (harness_output (one, "samples", 0), "images");
+  g_autoptr (LbHarness) one = full (source, 1), again = full (source, 1), two = full (source, 2),
+                        four = full (source, 4);
+  LbTensor *images = lb_packet_get (lb_harness_output (one, "samples", 0), "images");
 
-  g_assert_cmpuint (one->steps, ==, 4);
-  assert_same_tensor (images, lb_packet_get (harness_output (again, "samples", 0), "images"));
-  assert_same_tensor (images, lb_packet_get (harness_output (two, "samples", 0), "images"));
-  assert_same_tensor (images, lb_packet_get (harness_output (four, "samples", 0), "images"));
+  g_assert_cmpuint (lb_harness_steps (one), ==, 4);
+  assert_same_tensor (images, lb_packet_get (lb_harness_output (again, "samples", 0), "images"));
+  assert_same_tensor (images, lb_packet_get (lb_harness_output (two, "samples", 0), "images"));
+  assert_same_tensor (images, lb_packet_get (lb_harness_output (four, "samples", 0), "images"));
 }
 
 static void
 test_real_start_is_near_real_images (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = matching (source, "2", "1");
+  g_autoptr (LbHarness) h = matching (source, "2", "1");
   g_autoptr (LbTensor) u8 = NULL;
   LbPacket *samples;
 
-  harness_set (h, "start", "real");
-  harness_set (h, "image-learning-rate", "0");
+  lb_harness_set (h, "start", "real");
+  lb_harness_set (h, "image-learning-rate", "0");
   harness_run_well (h);
-  samples = harness_output (h, "samples", 0);
+  samples = lb_harness_output (h, "samples", 0);
   u8 = lb_images_to_u8 (lb_packet_get (samples, "images"), lb_packet_get (samples, "mean"),
                         lb_packet_get (samples, "std"));
   for (int i = 0; i < 6; i++) {
@@ -128,14 +129,14 @@ test_both_sides_are_augmented_alike (void)
     memcpy (lb_tensor_u8 (images) + 64 * i, lb_tensor_u8 (images) + 64 * (i % 3), 64);
   for (guint last = 1; last <= 4; last++) {
     g_autofree char *iterations = g_strdup_printf ("%u", last);
-    g_autoptr (Harness) h = matching (same, "1", iterations);
+    g_autoptr (LbHarness) h = matching (same, "1", iterations);
 
-    harness_set (h, "start", "real");
-    harness_set (h, "image-learning-rate", "0");
-    harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+    lb_harness_set (h, "start", "real");
+    lb_harness_set (h, "image-learning-rate", "0");
+    lb_harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
     harness_run_well (h);
     /* Not 0, for the 1e-6 of the distance; over 100 when they differ. */
-    g_assert_cmpfloat (h->last_value, <, 5);
+    g_assert_cmpfloat (lb_harness_last_value (h), <, 5);
   }
 }
 
@@ -143,15 +144,15 @@ static void
 test_augmentation_moves_images_elsewhere (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) plain = matching (source, "1", "3"), augmented = matching (source, "1", "3");
-  g_autoptr (Harness) wrong = matching (source, "1", "3");
+  g_autoptr (LbHarness) plain = matching (source, "1", "3"), augmented = matching (source, "1", "3");
+  g_autoptr (LbHarness) wrong = matching (source, "1", "3");
 
-  harness_set (augmented, "augmentation", "scale_rotate");
+  lb_harness_set (augmented, "augmentation", "scale_rotate");
   harness_run_well (plain);
   harness_run_well (augmented);
-  g_assert_false (same_bytes (lb_packet_get (harness_output (plain, "samples", 0), "images"),
-                              lb_packet_get (harness_output (augmented, "samples", 0), "images")));
-  harness_set (wrong, "augmentation", "scales");
+  g_assert_false (same_bytes (lb_packet_get (lb_harness_output (plain, "samples", 0), "images"),
+                              lb_packet_get (lb_harness_output (augmented, "samples", 0), "images")));
+  lb_harness_set (wrong, "augmentation", "scales");
   harness_refuses (
       wrong, LB_ERROR_PIPELINE,
       "property 'augmentation': augmentation 'scales' has 'scales'; expected none, or some of color, crop, cutout, "
@@ -162,14 +163,14 @@ test_augmentation_moves_images_elsewhere (void)
 static double
 predicted_flops (LbPacket *source, const char *ipc, const char *outer_steps, const char *inner_epochs)
 {
-  g_autoptr (Harness) h = matching (source, ipc, "10");
+  g_autoptr (LbHarness) h = matching (source, ipc, "10");
   g_autoptr (GError) error = NULL;
 
-  harness_set (h, "outer-steps", outer_steps);
-  harness_set (h, "inner-epochs", inner_epochs);
-  g_assert_true (harness_configure (h, &error));
-  g_assert_cmpint (*(gint64 *)g_hash_table_lookup (h->configured->dims, "synthetic"), ==, 3 * atoi (ipc));
-  return h->configured->flops;
+  lb_harness_set (h, "outer-steps", outer_steps);
+  lb_harness_set (h, "inner-epochs", inner_epochs);
+  g_assert_true (lb_harness_configure (h, &error));
+  g_assert_cmpint (lb_harness_dim (h, "synthetic"), ==, 3 * atoi (ipc));
+  return lb_harness_predicted_flops (h);
 }
 
 /* Loops that are not given are those published, and straight lines in between, seen by what they cost. */
@@ -191,26 +192,26 @@ test_loops_are_the_published_ones (void)
 }
 
 /* Multi-formation along networks that learn from the source, as IDC sets it. */
-static Harness *
+static LbHarness *
 formed (LbPacket *source, guint threads)
 {
-  Harness *h = matching (source, "1", "2");
+  LbHarness *h = matching (source, "1", "2");
 
-  harness_set (h, "formation", "2");
-  harness_set (h, "network-data", "source");
-  harness_set (h, "network-images", "22");
-  harness_set (h, "outer-steps", "3");
-  harness_set (h, "distance", "l1");
-  harness_set (h, "batch", "8");
-  harness_set (h, "momentum", "0.9");
-  harness_set (h, "weight-decay", "0.0005");
-  harness_set (h, "augmentation", "color-crop-cutout");
-  harness_set (h, "network-augmentation", "color-crop");
-  harness_set (h, "network-cutmix", "0.5");
-  harness_set (h, "start", "real");
-  harness_set (h, "clamp", "true");
-  harness_set (h, "image-learning-rate", "0.001");
-  h->threads = threads;
+  lb_harness_set (h, "formation", "2");
+  lb_harness_set (h, "network-data", "source");
+  lb_harness_set (h, "network-images", "22");
+  lb_harness_set (h, "outer-steps", "3");
+  lb_harness_set (h, "distance", "l1");
+  lb_harness_set (h, "batch", "8");
+  lb_harness_set (h, "momentum", "0.9");
+  lb_harness_set (h, "weight-decay", "0.0005");
+  lb_harness_set (h, "augmentation", "color-crop-cutout");
+  lb_harness_set (h, "network-augmentation", "color-crop");
+  lb_harness_set (h, "network-cutmix", "0.5");
+  lb_harness_set (h, "start", "real");
+  lb_harness_set (h, "clamp", "true");
+  lb_harness_set (h, "image-learning-rate", "0.001");
+  lb_harness_set_threads (h, threads);
   harness_run_well (h);
   return h;
 }
@@ -231,8 +232,8 @@ static void
 test_formation_stores_four_in_one (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = formed (source, 1), two = formed (source, 2);
-  LbPacket *seen = harness_output (h, "samples", 0), *stored = harness_output (h, "stored", 0);
+  g_autoptr (LbHarness) h = formed (source, 1), two = formed (source, 2);
+  LbPacket *seen = lb_harness_output (h, "samples", 0), *stored = lb_harness_output (h, "stored", 0);
   const float *all = lb_tensor_f32 (lb_packet_get (seen, "images"));
 
   g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (stored, "images")), LB_SHAPE (3, 1, 8, 8)));
@@ -246,8 +247,8 @@ test_formation_stores_four_in_one (void)
     for (int p = 0; p < 64; p++)
       g_assert_cmpfloat (fabs (all[n * 64 + p] - enlarged (small, 8, p / 8, p % 8)), <, 1e-5);
   }
-  g_assert_cmpfloat (h->flops, ==, h->configured->flops);
-  assert_same_tensor (lb_packet_get (stored, "images"), lb_packet_get (harness_output (two, "stored", 0), "images"));
+  g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
+  assert_same_tensor (lb_packet_get (stored, "images"), lb_packet_get (lb_harness_output (two, "stored", 0), "images"));
 }
 
 /* A step of two of a class's eight small images leaves the other six as they were; the next one may draw others. */
@@ -255,22 +256,22 @@ static void
 test_batch_of_synthetic_images_moves_alone (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) start = matching (source, "8", "1"), one = matching (source, "8", "1");
-  g_autoptr (Harness) ten = matching (source, "8", "10");
-  Harness *const all[3] = { start, one, ten };
+  g_autoptr (LbHarness) start = matching (source, "8", "1"), one = matching (source, "8", "1");
+  g_autoptr (LbHarness) ten = matching (source, "8", "10");
+  LbHarness *const all[3] = { start, one, ten };
   guint moved[3] = { 0 };
 
   for (guint k = 0; k < 3; k++) {
     const float *x, *x0;
 
-    harness_set (all[k], "synthetic-batch", "2");
-    harness_set (all[k], "outer-steps", "1");
-    harness_set (all[k], "start", "real");
-    harness_set (all[k], "image-learning-rate", k == 0 ? "0" : "0.1");
+    lb_harness_set (all[k], "synthetic-batch", "2");
+    lb_harness_set (all[k], "outer-steps", "1");
+    lb_harness_set (all[k], "start", "real");
+    lb_harness_set (all[k], "image-learning-rate", k == 0 ? "0" : "0.1");
     harness_run_well (all[k]);
-    g_assert_cmpfloat (all[k]->flops, ==, all[k]->configured->flops);
-    x = lb_tensor_f32 (lb_packet_get (harness_output (all[k], "samples", 0), "images"));
-    x0 = lb_tensor_f32 (lb_packet_get (harness_output (start, "samples", 0), "images"));
+    g_assert_cmpfloat (lb_harness_flops (all[k]), ==, lb_harness_predicted_flops (all[k]));
+    x = lb_tensor_f32 (lb_packet_get (lb_harness_output (all[k], "samples", 0), "images"));
+    x0 = lb_tensor_f32 (lb_packet_get (lb_harness_output (start, "samples", 0), "images"));
     for (guint i = 0; i < 24; i++)
       moved[k] += memcmp (x + 64 * i, x0 + 64 * i, 64 * sizeof (float)) != 0;
   }
@@ -286,28 +287,28 @@ test_network_has_an_augmentation_of_its_own (void)
   static const char *const cases[][3]
       = { { "none", "same", "0" }, { "none", "crop", "0" }, { "none", "same", "1" }, { "crop", "none", "0" } };
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) wrong = matching (source, "1", "1");
+  g_autoptr (LbHarness) wrong = matching (source, "1", "1");
   double first[4], last[4];
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autoptr (Harness) h = matching (source, "2", "1");
+    g_autoptr (LbHarness) h = matching (source, "2", "1");
 
-    harness_set (h, "outer-steps", "3");
-    harness_set (h, "inner-epochs", "5");
-    harness_set (h, "augmentation", cases[i][0]);
-    harness_set (h, "network-augmentation", cases[i][1]);
-    harness_set (h, "network-cutmix", cases[i][2]);
+    lb_harness_set (h, "outer-steps", "3");
+    lb_harness_set (h, "inner-epochs", "5");
+    lb_harness_set (h, "augmentation", cases[i][0]);
+    lb_harness_set (h, "network-augmentation", cases[i][1]);
+    lb_harness_set (h, "network-cutmix", cases[i][2]);
     harness_run_well (h);
-    g_assert_cmpfloat (h->flops, ==, h->configured->flops);
-    first[i] = h->first_value;
-    last[i] = h->last_value;
+    g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
+    first[i] = lb_harness_first_value (h);
+    last[i] = lb_harness_last_value (h);
   }
   g_assert_cmpfloat (first[1], ==, first[0]);
   g_assert_cmpfloat (first[2], ==, first[0]);
   g_assert_cmpfloat (first[3], !=, first[0]);
   g_assert_cmpfloat (last[1], !=, last[0]);
   g_assert_cmpfloat (last[2], !=, last[0]);
-  harness_set (wrong, "network-augmentation", "mirror");
+  lb_harness_set (wrong, "network-augmentation", "mirror");
   harness_refuses (
       wrong, LB_ERROR_PIPELINE,
       "property 'network-augmentation': augmentation 'mirror' has 'mirror'; expected none, or some of color, "
@@ -319,21 +320,21 @@ static void
 test_networks_with_batch_norm_are_matched (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) one = matching (source, "2", "2"), two = matching (source, "2", "2");
-  Harness *const both[2] = { one, two };
+  g_autoptr (LbHarness) one = matching (source, "2", "2"), two = matching (source, "2", "2");
+  LbHarness *const both[2] = { one, two };
 
   for (guint k = 0; k < 2; k++) {
-    harness_set (both[k], "architecture", "convnet-d1:norm=batch");
-    harness_set (both[k], "outer-steps", "3");
-    harness_set (both[k], "inner-epochs", "2");
-    harness_set (both[k], "image-learning-rate", "1");
-    both[k]->threads = k + 1;
+    lb_harness_set (both[k], "architecture", "convnet-d1:norm=batch");
+    lb_harness_set (both[k], "outer-steps", "3");
+    lb_harness_set (both[k], "inner-epochs", "2");
+    lb_harness_set (both[k], "image-learning-rate", "1");
+    lb_harness_set_threads (both[k], k + 1);
     harness_run_well (both[k]);
-    g_assert_cmpfloat (both[k]->flops, ==, both[k]->configured->flops);
+    g_assert_cmpfloat (lb_harness_flops (both[k]), ==, lb_harness_predicted_flops (both[k]));
   }
-  g_assert_cmpfloat (one->last_value, <, one->first_value);
-  assert_same_tensor (lb_packet_get (harness_output (one, "samples", 0), "images"),
-                      lb_packet_get (harness_output (two, "samples", 0), "images"));
+  g_assert_cmpfloat (lb_harness_last_value (one), <, lb_harness_first_value (one));
+  assert_same_tensor (lb_packet_get (lb_harness_output (one, "samples", 0), "images"),
+                      lb_packet_get (lb_harness_output (two, "samples", 0), "images"));
 }
 
 /* Half a cosine: the first of two steps is whole, the second half as large. */
@@ -343,17 +344,17 @@ test_rate_of_the_images_falls (void)
   static const char *const cases[][2]
       = { { "constant", "1" }, { "cosine", "1" }, { "constant", "2" }, { "cosine", "2" } };
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (GPtrArray) runs = g_ptr_array_new_with_free_func ((GDestroyNotify)harness_free);
+  g_autoptr (GPtrArray) runs = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_harness_free);
   LbTensor *images[4];
 
   for (guint i = 0; i < 4; i++) {
-    Harness *h = matching (source, "1", cases[i][1]);
+    LbHarness *h = matching (source, "1", cases[i][1]);
 
     g_ptr_array_add (runs, h);
-    harness_set (h, "image-schedule", cases[i][0]);
-    harness_set (h, "image-momentum", "0");
+    lb_harness_set (h, "image-schedule", cases[i][0]);
+    lb_harness_set (h, "image-momentum", "0");
     harness_run_well (h);
-    images[i] = lb_packet_get (harness_output (h, "samples", 0), "images");
+    images[i] = lb_packet_get (lb_harness_output (h, "samples", 0), "images");
   }
   assert_same_tensor (images[0], images[1]);
   for (gint64 i = 0; i < lb_tensor_size (images[0]); i++) {
@@ -368,9 +369,9 @@ static void
 test_formation_must_divide_the_images (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = matching (source, "1", "1");
+  g_autoptr (LbHarness) h = matching (source, "1", "1");
 
-  harness_set (h, "formation", "3");
+  lb_harness_set (h, "formation", "3");
   harness_refuses (
       h, LB_ERROR_PIPELINE,
       "property 'formation': 3 does not divide the images' 8 x 8 pixels into whole ones; expected a number "
@@ -385,16 +386,16 @@ test_every_distance_falls (void)
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autoptr (Harness) h = matching (source, "2", "4");
+    g_autoptr (LbHarness) h = matching (source, "2", "4");
 
-    harness_set (h, "distance", cases[i][0]);
-    harness_set (h, "formation", "2");
-    harness_set (h, "outer-steps", "3");
-    harness_set (h, "inner-epochs", "1");
-    harness_set (h, "image-learning-rate", cases[i][1]);
+    lb_harness_set (h, "distance", cases[i][0]);
+    lb_harness_set (h, "formation", "2");
+    lb_harness_set (h, "outer-steps", "3");
+    lb_harness_set (h, "inner-epochs", "1");
+    lb_harness_set (h, "image-learning-rate", cases[i][1]);
     harness_run_well (h);
-    g_assert_cmpfloat (h->last_value, <, 0.97 * h->first_value);
-    g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+    g_assert_cmpfloat (lb_harness_last_value (h), <, 0.97 * lb_harness_first_value (h));
+    g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
   }
 }
 
@@ -404,15 +405,15 @@ test_ten_seeds_stay_finite (void)
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
 
   for (guint64 seed = 1; seed <= 12; seed++) {
-    g_autoptr (Harness) h = matching (source, "2", "2");
+    g_autoptr (LbHarness) h = matching (source, "2", "2");
     LbTensor *images;
 
-    h->seed = seed;
-    harness_set (h, "outer-steps", "2");
-    harness_set (h, "inner-epochs", "3");
-    harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+    lb_harness_set_seed (h, seed);
+    lb_harness_set (h, "outer-steps", "2");
+    lb_harness_set (h, "inner-epochs", "3");
+    lb_harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
     harness_run_well (h);
-    images = lb_packet_get (harness_output (h, "samples", 0), "images");
+    images = lb_packet_get (lb_harness_output (h, "samples", 0), "images");
     for (gint64 i = 0; i < lb_tensor_size (images); i++)
       g_assert_true (isfinite (lb_tensor_f32 (images)[i]));
   }
@@ -422,11 +423,11 @@ static void
 test_stops_when_the_images_diverge (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = matching (source, "1", "50");
+  g_autoptr (LbHarness) h = matching (source, "1", "50");
   g_autoptr (GError) error = NULL;
 
-  harness_set (h, "image-learning-rate", "100000");
-  g_assert_false (harness_run (h, &error));
+  lb_harness_set (h, "image-learning-rate", "100000");
+  g_assert_false (lb_harness_run (h, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_assert_true (g_str_has_prefix (error->message, "the synthetic images diverge: at step 1 their largest pixel is "));
   g_assert_true (g_str_has_suffix (error->message, "where at most 10000 was expected; lower image-learning-rate"));
@@ -437,9 +438,9 @@ static void
 test_cost_is_predicted (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
-  g_autoptr (Harness) h = full (source, 1);
+  g_autoptr (LbHarness) h = full (source, 1);
 
-  g_assert_cmpfloat (fabs (h->flops / h->configured->flops - 1), <, 1e-9);
+  g_assert_cmpfloat (fabs (lb_harness_flops (h) / lb_harness_predicted_flops (h) - 1), <, 1e-9);
 }
 
 static void
@@ -448,7 +449,7 @@ test_stops_when_the_loss_is_not_a_number (void)
   g_autoptr (LbPacket) source = toy_samples (60, 8, 3, 1);
   g_autoptr (LbTensor) images = lb_tensor_new (LB_F32, LB_SHAPE (60, 1, 8, 8));
   g_autoptr (LbPacket) bad = packet_with (source, "images", lb_tensor_ref (images));
-  g_autoptr (Harness) h = matching (bad, "1", "5");
+  g_autoptr (LbHarness) h = matching (bad, "1", "5");
 
   for (int i = 0; i < 60 * 64; i++)
     lb_tensor_f32 (images)[i] = NAN;
@@ -462,13 +463,13 @@ static void
 test_refuses_a_class_without_images (void)
 {
   g_autoptr (LbPacket) source = toy_samples (2, 8, 3, 1), small = toy_samples (5, 8, 3, 1);
-  g_autoptr (Harness) none = matching (source, "1", "1"), few = matching (small, "2", "1");
+  g_autoptr (LbHarness) none = matching (source, "1", "1"), few = matching (small, "2", "1");
 
   harness_refuses (
       none, LB_ERROR_INPUT,
       "'set.samples' has 0 images of class 2; expected at least 1, so ask for fewer images per class, or give a "
       "larger source");
-  harness_set (few, "start", "real");
+  lb_harness_set (few, "start", "real");
   harness_refuses (
       few, LB_ERROR_INPUT,
       "'set.samples' has 1 images of class 2; expected at least 2, so ask for fewer images per class, or give a larger "

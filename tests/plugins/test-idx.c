@@ -49,14 +49,14 @@ files_new (gboolean zipped)
   return files;
 }
 
-static Harness *
+static LbHarness *
 idx (const Files *files)
 {
-  Harness *h = harness_new ("idx");
+  LbHarness *h = lb_harness_new ("idx");
 
-  harness_set (h, "images", files->images);
-  harness_set (h, "labels", files->labels);
-  harness_set (h, "classes", "3");
+  lb_harness_set (h, "images", files->images);
+  lb_harness_set (h, "labels", files->labels);
+  lb_harness_set (h, "classes", "3");
   return h;
 }
 
@@ -64,14 +64,14 @@ static void
 test_reads (gconstpointer zipped)
 {
   g_auto (Files) files = files_new (GPOINTER_TO_INT (zipped));
-  g_autoptr (Harness) h = idx (&files);
+  g_autoptr (LbHarness) h = idx (&files);
   LbPacket *packet;
   LbTensor *images;
   const double mean = 138 / 12.0 / 255;
   double squares = 0;
 
   harness_run_well (h);
-  packet = harness_output (h, "samples", 0);
+  packet = lb_harness_output (h, "samples", 0);
   images = lb_packet_get (packet, "images");
   g_assert_cmpint (lb_tensor_dtype (images), ==, LB_U8);
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (3, 1, 2, 2)));
@@ -88,14 +88,14 @@ static void
 test_limit_takes_the_first (void)
 {
   g_auto (Files) files = files_new (TRUE);
-  g_autoptr (Harness) h = idx (&files);
+  g_autoptr (LbHarness) h = idx (&files);
   LbPacket *packet;
 
-  harness_set (h, "limit", "2");
-  harness_set (h, "mean", "0.25");
-  harness_set (h, "std", "0.5");
+  lb_harness_set (h, "limit", "2");
+  lb_harness_set (h, "mean", "0.25");
+  lb_harness_set (h, "std", "0.5");
   harness_run_well (h);
-  packet = harness_output (h, "samples", 0);
+  packet = lb_harness_output (h, "samples", 0);
   g_assert_cmpint (lb_tensor_dim (lb_packet_get (packet, "images"), 0), ==, 2);
   g_assert_cmpint (lb_tensor_size (lb_packet_get (packet, "labels")), ==, 2);
   g_assert_cmpfloat (lb_tensor_f32 (lb_packet_get (packet, "mean"))[0], ==, 0.25f);
@@ -108,7 +108,7 @@ refuses (gboolean images, const guint8 *bytes, gsize n, gboolean zipped, const c
 {
   g_auto (Files) files = files_new (FALSE);
   const char *path = images ? files.images : files.labels;
-  g_autoptr (Harness) h = idx (&files);
+  g_autoptr (LbHarness) h = idx (&files);
   g_autofree char *whole = g_strdup_printf ("%s: %s", path, message);
 
   write_file (path, bytes, n, zipped);
@@ -154,7 +154,7 @@ static void
 test_refuses_another_number_of_labels (void)
 {
   g_auto (Files) files = files_new (FALSE);
-  g_autoptr (Harness) h = idx (&files);
+  g_autoptr (LbHarness) h = idx (&files);
   const guint8 two[] = { 0, 0, 8, 1, 0, 0, 0, 2, 2, 0 };
   g_autofree char *message = g_strdup_printf (
       "%s: holds 2 labels, but %s holds 3 images; expected one label for each image", files.labels, files.images);
@@ -186,11 +186,11 @@ test_refuses_truncated_gzip (void)
       "ends 1 bytes short of what its header promises; the file is truncated or its header is wrong, get it again");
   g_assert_true (g_file_get_contents (files.images, &zipped, &n, NULL));
   for (gsize length = 3; length < n; length++) {
-    g_autoptr (Harness) h = idx (&files);
+    g_autoptr (LbHarness) h = idx (&files);
     g_autoptr (GError) error = NULL;
 
     write_file (files.images, (guint8 *)zipped, length, FALSE);
-    g_assert_false (harness_run (h, &error));
+    g_assert_false (lb_harness_run (h, &error));
     g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
     g_assert_true (g_str_has_prefix (error->message, files.images));
   }
@@ -200,11 +200,11 @@ static void
 test_refuses_what_is_not_there (void)
 {
   g_auto (Files) files = files_new (FALSE);
-  g_autoptr (Harness) h = idx (&files);
+  g_autoptr (LbHarness) h = idx (&files);
   g_autofree char *path = g_build_filename (files.directory, "none", NULL);
   g_autofree char *message = g_strdup_printf ("%s: cannot be read: there is no such file; check the path", path);
 
-  harness_set (h, "images", path);
+  lb_harness_set (h, "images", path);
   harness_refuses (h, LB_ERROR_INPUT, message);
 }
 

@@ -30,10 +30,10 @@ static const TarMember members[] = {
 };
 
 static LbPacket *
-run (Harness *h)
+run (LbHarness *h)
 {
   harness_run_well (h);
-  return harness_output (h, "samples", 0);
+  return lb_harness_output (h, "samples", 0);
 }
 
 static void
@@ -51,29 +51,30 @@ static void
 test_folders_and_tar_files_give_the_same (Tree *tree, gconstpointer data)
 {
   static const char *const filters[] = { NULL, "gzip", "xz" };
-  g_autoptr (Harness) folder = NULL;
+  g_autoptr (LbHarness) folder = NULL;
 
   make_tree (tree);
   folder = image_folder (tree, NULL);
-  harness_set (folder, "split", "train");
-  harness_set (folder, "size", "10");
+  lb_harness_set (folder, "split", "train");
+  lb_harness_set (folder, "size", "10");
   LbPacket *expected = run (folder);
   assert_labels (expected, "00122");
   for (guint i = 0; i < G_N_ELEMENTS (filters); i++) {
     g_autofree char *path = tree_make_tar (tree, "set.tar", filters[i], members, G_N_ELEMENTS (members));
-    g_autoptr (Harness) tar = image_folder (tree, path);
+    g_autoptr (LbHarness) tar = image_folder (tree, path);
 
-    tar->threads = 1 + 2 * i;
-    harness_set (tar, "split", "train");
-    harness_set (tar, "size", "10");
+    lb_harness_set_threads (tar, 1 + 2 * i);
+    lb_harness_set (tar, "split", "train");
+    lb_harness_set (tar, "size", "10");
     LbPacket *packet = run (tar);
     assert_same_tensor (lb_packet_get (packet, "images"), lb_packet_get (expected, "images"));
     assert_same_tensor (lb_packet_get (packet, "labels"), lb_packet_get (expected, "labels"));
-    g_assert_nonnull (strstr (tar->report->str, ", train: 5 images of 3 classes, resized to 10 x 10 (triangle filter, "
-                                                "shorter side, middle taken)\n"
-                                                "  2 grey, repeated as red, green and blue\n"
-                                                "  2 other files in the class folders, which were left out\n"
-                                                "  labels: 0 a (2), 1 a-1 (1), 2 b (2)\n"));
+    g_assert_nonnull (strstr (lb_harness_report (tar),
+                              ", train: 5 images of 3 classes, resized to 10 x 10 (triangle filter, "
+                              "shorter side, middle taken)\n"
+                              "  2 grey, repeated as red, green and blue\n"
+                              "  2 other files in the class folders, which were left out\n"
+                              "  labels: 0 a (2), 1 a-1 (1), 2 b (2)\n"));
   }
 }
 
@@ -81,19 +82,19 @@ test_folders_and_tar_files_give_the_same (Tree *tree, gconstpointer data)
 static void
 test_choice_of_classes (Tree *tree, gconstpointer data)
 {
-  g_autoptr (Harness) asked = NULL, first = NULL;
+  g_autoptr (LbHarness) asked = NULL, first = NULL;
 
   make_tree (tree);
   asked = image_folder (tree, NULL);
-  harness_set (asked, "split", "train");
-  harness_set (asked, "size", "4");
-  harness_set (asked, "classes", "b,a-1");
+  lb_harness_set (asked, "split", "train");
+  lb_harness_set (asked, "size", "4");
+  lb_harness_set (asked, "classes", "b,a-1");
   assert_labels (run (asked), "001");
-  g_assert_nonnull (strstr (asked->report->str, "labels: 0 b (2), 1 a-1 (1)\n"));
+  g_assert_nonnull (strstr (lb_harness_report (asked), "labels: 0 b (2), 1 a-1 (1)\n"));
   first = image_folder (tree, NULL);
-  harness_set (first, "split", "train");
-  harness_set (first, "size", "4");
-  harness_set (first, "first-classes", "2");
+  lb_harness_set (first, "split", "train");
+  lb_harness_set (first, "size", "4");
+  lb_harness_set (first, "first-classes", "2");
   assert_labels (run (first), "001");
 }
 
@@ -106,7 +107,7 @@ test_as_stored (Tree *tree, gconstpointer data)
                                    { PNG_COLOR_TYPE_RGB, 8, PNG_INTERLACE_ADAM7 },
                                    { PNG_COLOR_TYPE_RGB_ALPHA, 8, PNG_INTERLACE_NONE },
                                    { PNG_COLOR_TYPE_GRAY_ALPHA, 8, PNG_INTERLACE_NONE } };
-  g_autoptr (Harness) h = image_folder (tree, NULL);
+  g_autoptr (LbHarness) h = image_folder (tree, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
     g_autofree char *name = g_strdup_printf ("c/%u.png", i);
@@ -120,7 +121,7 @@ test_as_stored (Tree *tree, gconstpointer data)
       for (gint64 y = 0; y < 9; y++)
         for (gint64 x = 0; x < 13; x++, value++)
           g_assert_cmpuint (*value, ==, picture_value (i, x, y, kinds[i].colour & PNG_COLOR_MASK_COLOR ? k : 0));
-  g_assert_nonnull (strstr (h->report->str, "  2 with transparency, which was left out\n"));
+  g_assert_nonnull (strstr (lb_harness_report (h), "  2 with transparency, which was left out\n"));
 }
 
 /* What a triangle filter makes of channel @k of picture 1 at a place of the wanted image, computed as one sum in double
@@ -143,13 +144,13 @@ filtered (gint64 width, gint64 height, double scale_x, double scale_y, double x,
 static void
 check_resized (Tree *tree, gint64 width, gint64 height, const char *size, const char *fit)
 {
-  g_autoptr (Harness) h = image_folder (tree, NULL);
+  g_autoptr (LbHarness) h = image_folder (tree, NULL);
   gint64 side = g_ascii_strtoll (size, NULL, 10), shorter = MIN (width, height);
   double scale_x = (double)width / (double)side, scale_y = (double)height / (double)side, left = 0, top = 0;
 
   tree_put (tree, "c/1.png", make_png (1, width, height, rgb_png));
-  harness_set (h, "size", size);
-  harness_set (h, "fit", fit);
+  lb_harness_set (h, "size", size);
+  lb_harness_set (h, "fit", fit);
   const guint8 *value = lb_tensor_u8 (lb_packet_get (run (h), "images"));
   if (g_str_equal (fit, "crop")) {
     gint64 resized_width = side * width / shorter, resized_height = side * height / shorter;
@@ -181,13 +182,13 @@ test_resizes_with_antialiasing (Tree *tree, gconstpointer data)
 static void
 test_colours (Tree *tree, gconstpointer data)
 {
-  g_autoptr (Harness) grey = NULL, inks = NULL;
+  g_autoptr (LbHarness) grey = NULL, inks = NULL;
 
   tree_put (tree, "a/1.png", make_png (1, 5, 4, rgb_png));
   tree_put (tree, "a/2.png", make_png (2, 5, 4, grey_png));
-  grey = harness_new ("image-folder");
-  harness_set (grey, "path", tree->directory);
-  harness_set (grey, "colour", "grey");
+  grey = lb_harness_new ("image-folder");
+  lb_harness_set (grey, "path", tree->directory);
+  lb_harness_set (grey, "colour", "grey");
   LbTensor *images = lb_packet_get (run (grey), "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (2, 1, 4, 5)));
   for (gint64 y = 0; y < 4; y++)
@@ -197,7 +198,7 @@ test_colours (Tree *tree, gconstpointer data)
       g_assert_cmpfloat (fabs (lb_tensor_u8 (images)[y * 5 + x] - luma), <, 0.51);
       g_assert_cmpuint (lb_tensor_u8 (images)[20 + y * 5 + x], ==, picture_value (2, x, y, 0));
     }
-  g_assert_nonnull (strstr (grey->report->str, "  1 in colour, turned to grey\n"));
+  g_assert_nonnull (strstr (lb_harness_report (grey), "  1 in colour, turned to grey\n"));
 
   /* Inverted inks 40, 120, 200 without black are that light. */
   g_autofree char *first = g_build_filename (tree->directory, "a", "1.png", NULL);
@@ -210,14 +211,14 @@ test_colours (Tree *tree, gconstpointer data)
   for (int k = 0; k < 3; k++)
     for (int p = 0; p < 256; p++)
       g_assert_cmpint (ABS (lb_tensor_u8 (images)[k * 256 + p] - (k * 80 + 40)), <=, 2);
-  g_assert_nonnull (strstr (inks->report->str, "  1 of four inks, turned to red, green and blue\n"));
+  g_assert_nonnull (strstr (lb_harness_report (inks), "  1 of four inks, turned to red, green and blue\n"));
 }
 
 /* Quality 98 leaves a smooth picture nearly as it was; grey, colour, progressive. */
 static void
 test_jpeg (Tree *tree, gconstpointer data)
 {
-  g_autoptr (Harness) h = image_folder (tree, NULL);
+  g_autoptr (LbHarness) h = image_folder (tree, NULL);
 
   tree_put (tree, "a/1.jpg", make_jpeg (1, 24, 17, 1, FALSE));
   tree_put (tree, "a/2.jpeg", make_jpeg (1, 24, 17, 1, TRUE));

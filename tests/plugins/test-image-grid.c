@@ -2,27 +2,27 @@
 #include "plugins/pictures.h"
 
 /* Five columns and two rows of 4 x 3 pixels with padding 2: 32 x 12. */
-static Harness *
+static LbHarness *
 grid (Tree *tree, PngKind kind)
 {
   g_autofree char *path = g_build_filename (tree->directory, "grid.png", NULL);
-  Harness *h = harness_new ("image-grid");
+  LbHarness *h = lb_harness_new ("image-grid");
 
   tree_put (tree, "grid.png", make_png (3, 32, 12, kind));
-  harness_set (h, "file", path);
-  harness_set (h, "rows", "2");
-  harness_set (h, "columns", "5");
-  harness_set (h, "images-per-class", "5");
+  lb_harness_set (h, "file", path);
+  lb_harness_set (h, "rows", "2");
+  lb_harness_set (h, "columns", "5");
+  lb_harness_set (h, "images-per-class", "5");
   return h;
 }
 
 static void
 test_cuts (Tree *tree, gconstpointer data)
 {
-  g_autoptr (Harness) h = grid (tree, rgb_png);
+  g_autoptr (LbHarness) h = grid (tree, rgb_png);
 
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   LbTensor *images = lb_packet_get (packet, "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (10, 3, 3, 4)));
   const guint8 *value = lb_tensor_u8 (images);
@@ -38,14 +38,14 @@ test_cuts (Tree *tree, gconstpointer data)
 static void
 test_a_last_row_that_is_not_full (Tree *tree, gconstpointer data)
 {
-  g_autoptr (Harness) h = grid (tree, grey_png);
+  g_autoptr (LbHarness) h = grid (tree, grey_png);
 
-  harness_set (h, "images", "6");
-  harness_set (h, "images-per-class", "3");
-  harness_set (h, "colour", "grey");
-  harness_set (h, "normalisation", "mnist");
+  lb_harness_set (h, "images", "6");
+  lb_harness_set (h, "images-per-class", "3");
+  lb_harness_set (h, "colour", "grey");
+  lb_harness_set (h, "normalisation", "mnist");
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   LbTensor *images = lb_packet_get (packet, "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (6, 1, 3, 4)));
   g_assert_cmpuint (lb_tensor_u8 (images)[5 * 12 + 7], ==, picture_value (3, 2 + 3, 2 + 5 + 1, 0));
@@ -57,11 +57,11 @@ test_a_last_row_that_is_not_full (Tree *tree, gconstpointer data)
 static void
 refuses (Tree *tree, const char *property, const char *value, LbError code, const char *message)
 {
-  g_autoptr (Harness) h = grid (tree, rgb_png);
+  g_autoptr (LbHarness) h = grid (tree, rgb_png);
   g_autofree char *whole
       = code == LB_ERROR_INPUT ? g_strdup_printf ("%s/grid.png: %s", tree->directory, message) : g_strdup (message);
 
-  harness_set (h, property, value);
+  lb_harness_set (h, property, value);
   harness_refuses (h, code, whole);
 }
 

@@ -5,11 +5,11 @@
 static gboolean
 read_or_refuse (Tree *tree, const char *path)
 {
-  g_autoptr (Harness) h = image_folder (tree, path);
+  g_autoptr (LbHarness) h = image_folder (tree, path);
   g_autoptr (GError) error = NULL;
 
-  harness_set (h, "size", "8");
-  if (harness_run (h, &error))
+  lb_harness_set (h, "size", "8");
+  if (lb_harness_run (h, &error))
     return TRUE;
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_true (g_str_has_prefix (error->message, path ? path : tree->directory));
@@ -22,23 +22,23 @@ read_or_refuse (Tree *tree, const char *path)
 static void
 assert_refused (Tree *tree, const char *property, const char *value, const char *message)
 {
-  g_autoptr (Harness) h = image_folder (tree, NULL);
+  g_autoptr (LbHarness) h = image_folder (tree, NULL);
   g_autofree char *whole = g_strdup_printf ("%s: %s", tree->directory, message);
 
   if (property)
-    harness_set (h, property, value);
+    lb_harness_set (h, property, value);
   harness_refuses (h, LB_ERROR_INPUT, whole);
 }
 
 static void
 assert_refuses_image (Tree *tree, GByteArray *bytes, const char *part)
 {
-  g_autoptr (Harness) h = image_folder (tree, NULL);
+  g_autoptr (LbHarness) h = image_folder (tree, NULL);
   g_autoptr (GError) error = NULL;
 
   tree_put (tree, "c/x.png", bytes);
-  harness_set (h, "size", "8");
-  g_assert_false (harness_run (h, &error));
+  lb_harness_set (h, "size", "8");
+  g_assert_false (lb_harness_run (h, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, ": c/x.png: "));
   if (!strstr (error->message, part))
@@ -224,7 +224,7 @@ refuses_tar (Tree *tree, const TarMember *members, guint n, const char *message)
 {
   g_autofree char *path = tree_make_tar (tree, "x.tar", NULL, members, n);
   g_autofree char *whole = g_strdup_printf ("%s: %s", path, message);
-  g_autoptr (Harness) h = image_folder (tree, path);
+  g_autoptr (LbHarness) h = image_folder (tree, path);
 
   harness_refuses (h, LB_ERROR_INPUT, whole);
 }

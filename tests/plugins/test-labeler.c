@@ -11,18 +11,18 @@ views_packet (void)
 }
 
 static void
-feed (Harness *h, LbPacket *samples, LbPacket *views, LbPacket *model)
+feed (LbHarness *h, LbPacket *samples, LbPacket *views, LbPacket *model)
 {
-  harness_feed (h, "samples", "distill.samples", "samples", samples, 3);
-  harness_feed (h, "views", "views.views", "views", views, 0);
-  harness_feed (h, "model", "teacher.model", "model", model, 3);
+  lb_harness_feed (h, "samples", "distill.samples", "samples", samples, 3);
+  lb_harness_feed (h, "views", "views.views", "views", views, 0);
+  lb_harness_feed (h, "model", "teacher.model", "model", model, 3);
 }
 
 /* What the network says of an image that was cut and resized before is what the labeler says of the view. */
 static void
 test_dense_labels_are_the_networks_of_the_cut_views (void)
 {
-  g_autoptr (Harness) h = harness_new ("labeler");
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbNetwork) network = lb_network_new ("convnet-d1", (LbImageSize){ 1, 8, 8 }, 3, NULL);
   g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
   g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key (1));
@@ -37,7 +37,7 @@ test_dense_labels_are_the_networks_of_the_cut_views (void)
 
   feed (h, samples, views, model);
   harness_run_well (h);
-  dense = lb_packet_get (harness_output (h, "augmented", 0), "dense_labels");
+  dense = lb_packet_get (lb_harness_output (h, "augmented", 0), "dense_labels");
   g_assert_true (lb_shape_equal (lb_tensor_shape (dense), LB_SHAPE (6, 4, 3)));
   for (int row = 0; row < 24; row++) {
     const float *p = lb_tensor_f32 (dense) + 3 * row;
@@ -66,15 +66,15 @@ test_dense_labels_are_the_networks_of_the_cut_views (void)
 static void
 test_carries_the_samples_on (void)
 {
-  g_autoptr (Harness) h = harness_new ("labeler");
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
   g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, logf (2) }, 3, 0);
   LbPacket *augmented;
 
-  harness_set (h, "temperature", "0.5");
+  lb_harness_set (h, "temperature", "0.5");
   feed (h, samples, views, model);
   harness_run_well (h);
-  augmented = harness_output (h, "augmented", 0);
+  augmented = lb_harness_output (h, "augmented", 0);
   assert_same_tensor (lb_packet_get (augmented, "images"), lb_packet_get (samples, "images"));
   assert_same_tensor (lb_packet_get (augmented, "labels"), lb_packet_get (samples, "labels"));
   assert_same_tensor (lb_packet_get (augmented, "windows"), lb_packet_get (views, "windows"));
@@ -85,7 +85,7 @@ test_carries_the_samples_on (void)
 static void
 test_refuses_another_normalisation (void)
 {
-  g_autoptr (Harness) h = harness_new ("labeler");
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbPacket) stored = toy_samples (6, 8, 3, 1), views = views_packet ();
   g_autoptr (LbPacket) samples = packet_with (stored, "std", f32_of (LB_SHAPE (1), (const float[]){ 0.5f }));
   g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, 0 }, 3, 0);
@@ -100,12 +100,12 @@ test_refuses_another_normalisation (void)
 static void
 test_refuses_two_models (void)
 {
-  g_autoptr (Harness) h = harness_new ("labeler");
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
   g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, 0 }, 3, 0);
 
   feed (h, samples, views, model);
-  harness_feed (h, "model", "teacher.model", "model", model, 3);
+  lb_harness_feed (h, "model", "teacher.model", "model", model, 3);
   harness_refuses (
       h, LB_ERROR_INPUT,
       "'teacher.model' sends more than one model; expected exactly one labeler network, so train one architecture with "
@@ -115,7 +115,7 @@ test_refuses_two_models (void)
 static void
 test_refuses_windows_outside (void)
 {
-  g_autoptr (Harness) h = harness_new ("labeler");
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = lb_packet_new ();
   g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, 0 }, 3, 0);
 

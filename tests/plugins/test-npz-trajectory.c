@@ -25,69 +25,70 @@ expert (gint64 snapshots, float first, gint64 index)
 
 /* A file of @n experts; it stays with @sink. */
 static char *
-write_file (Harness *sink, guint n)
+write_file (LbHarness *sink, guint n)
 {
   for (guint i = 0; i < n; i++) {
     g_autoptr (LbPacket) packet = expert (3, (float)i, i);
-    harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", packet, 2);
+    lb_harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", packet, 2);
   }
   harness_run_well (sink);
-  return g_build_filename (sink->directory, "stage.npz", NULL);
+  return g_build_filename (lb_harness_directory (sink), "stage.npz", NULL);
 }
 
 static void
 test_experts_come_back (gconstpointer compress)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-trajectory-sink"), source = harness_new ("npz-trajectory-source");
-  g_autoptr (Harness) some = harness_new ("npz-trajectory-source");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-trajectory-sink"),
+                        source = lb_harness_new ("npz-trajectory-source");
+  g_autoptr (LbHarness) some = lb_harness_new ("npz-trajectory-source");
   g_autofree char *path = NULL;
 
-  harness_set (sink, "compress", compress);
+  lb_harness_set (sink, "compress", compress);
   path = write_file (sink, 3);
-  harness_set (source, "file", path);
+  lb_harness_set (source, "file", path);
   harness_run_well (source);
-  g_assert_cmpuint (harness_n_outputs (source, "trajectory"), ==, 3);
+  g_assert_cmpuint (lb_harness_n_outputs (source, "trajectory"), ==, 3);
   for (guint i = 0; i < 3; i++) {
     g_autoptr (LbPacket) packet = expert (3, (float)i, i);
-    LbPacket *back = harness_output (source, "trajectory", i);
+    LbPacket *back = lb_harness_output (source, "trajectory", i);
 
     g_assert_cmpuint (lb_packet_n_fields (back), ==, lb_packet_n_fields (packet));
     for (guint k = 0; k < lb_packet_n_fields (packet); k++)
       assert_same_tensor (lb_packet_get (back, lb_packet_field_name (packet, k)), lb_packet_field_tensor (packet, k));
   }
-  g_assert_cmpint (*(gint64 *)g_hash_table_lookup (source->configured->dims, "s"), ==, 3);
-  g_assert_cmpint (*(gint64 *)g_hash_table_lookup (source->configured->dims, "h"), ==, 8);
-  harness_set (some, "file", path);
-  harness_set (some, "experts", "2");
+  g_assert_cmpint (lb_harness_dim (source, "s"), ==, 3);
+  g_assert_cmpint (lb_harness_dim (source, "h"), ==, 8);
+  lb_harness_set (some, "file", path);
+  lb_harness_set (some, "experts", "2");
   harness_run_well (some);
-  g_assert_cmpuint (harness_n_outputs (some, "trajectory"), ==, 2);
+  g_assert_cmpuint (lb_harness_n_outputs (some, "trajectory"), ==, 2);
 }
 
 static void
 test_experts_of_two_kinds_are_refused (void)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-trajectory-sink");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-trajectory-sink");
   g_autoptr (LbPacket) first = expert (3, 0, 0), second = NULL;
   LbTensor *apart = lb_tensor_new (LB_I64, LB_SHAPE (1));
 
   second = packet_with (first, "epochs_apart", apart);
-  harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", first, 2);
-  harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", second, 2);
+  lb_harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", first, 2);
+  lb_harness_feed (sink, "trajectory", "experts.trajectory", "trajectory", second, 2);
   harness_refuses (
       sink, LB_ERROR_INPUT,
       "'experts.trajectory': expert 1 has another epochs_apart than expert 0; expected experts of one kind "
       "in a file, so write others to a file of their own");
-  g_autofree char *path = g_build_filename (sink->directory, "stage.npz", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (sink), "stage.npz", NULL);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
 }
 
 /* The members of a good file, with @name replaced by @tensor (taken), or left out when that is NULL. */
 static char *
-spoilt_file (Harness *sink, const char *name, LbTensor *tensor)
+spoilt_file (LbHarness *sink, const char *name, LbTensor *tensor)
 {
   g_autofree char *good = write_file (sink, 2);
   g_autoptr (GArray) members = lb_npz_read (good, 1 << 20, NULL);
-  char *path = g_build_filename (sink->directory, "spoilt.npz", NULL);
+  char *path = g_build_filename (lb_harness_directory (sink), "spoilt.npz", NULL);
 
   for (guint i = 0; i < members->len; i++) {
     LbNamedTensor *member = &g_array_index (members, LbNamedTensor, i);
@@ -157,12 +158,13 @@ test_other_files_are_refused (void)
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autoptr (Harness) sink = harness_new ("npz-trajectory-sink"), source = harness_new ("npz-trajectory-source");
+    g_autoptr (LbHarness) sink = lb_harness_new ("npz-trajectory-sink"),
+                          source = lb_harness_new ("npz-trajectory-source");
     g_autoptr (GError) error = NULL;
     g_autofree char *path = spoilt_file (sink, cases[i].member, cases[i].tensor);
 
-    harness_set (source, "file", path);
-    g_assert_false (harness_run (source, &error));
+    lb_harness_set (source, "file", path);
+    g_assert_false (lb_harness_run (source, &error));
     g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
     if (!g_str_has_prefix (error->message, path) || !strstr (error->message, cases[i].told))
       g_error ("expected '%s' in: %s", cases[i].told, error->message);
@@ -172,13 +174,14 @@ test_other_files_are_refused (void)
 static void
 test_more_than_there_are_is_refused (void)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-trajectory-sink"), source = harness_new ("npz-trajectory-source");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-trajectory-sink"),
+                        source = lb_harness_new ("npz-trajectory-source");
   g_autofree char *path = write_file (sink, 2);
   g_autofree char *message
       = g_strdup_printf ("%s: has 2 experts, but 5 were asked for; lower 'experts' or train more", path);
 
-  harness_set (source, "file", path);
-  harness_set (source, "experts", "5");
+  lb_harness_set (source, "file", path);
+  lb_harness_set (source, "experts", "5");
   harness_refuses (source, LB_ERROR_INPUT, message);
 }
 

@@ -23,42 +23,42 @@ small_set (gboolean augmented)
 
 /* Writes @packet with npz-sink; the file stays with @h. */
 static char *
-write_set (Harness *h, LbPacket *packet, const char *schema)
+write_set (LbHarness *h, LbPacket *packet, const char *schema)
 {
-  harness_feed (h, "samples", "labels.out", schema, packet, 2);
+  lb_harness_feed (h, "samples", "labels.out", schema, packet, 2);
   harness_run_well (h);
-  return g_build_filename (h->directory, "stage.npz", NULL);
+  return g_build_filename (lb_harness_directory (h), "stage.npz", NULL);
 }
 
 static void
 test_samples_come_back (gconstpointer compress)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-sink"), source = harness_new ("npz-source");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-source");
   g_autoptr (LbPacket) packet = small_set (FALSE);
   g_autofree char *path = NULL;
   LbPacket *back;
 
-  harness_set (sink, "compress", compress);
+  lb_harness_set (sink, "compress", compress);
   path = write_set (sink, packet, "samples");
-  harness_set (source, "file", path);
+  lb_harness_set (source, "file", path);
   harness_run_well (source);
-  back = harness_output (source, "samples", 0);
+  back = lb_harness_output (source, "samples", 0);
   for (guint i = 0; i < 4; i++)
     assert_same_tensor (lb_packet_get (back, lb_packet_field_name (packet, i)), lb_packet_field_tensor (packet, i));
-  g_assert_cmpint (*(gint64 *)g_hash_table_lookup (source->configured->dims, "classes"), ==, 2);
+  g_assert_cmpint (lb_harness_dim (source, "classes"), ==, 2);
 }
 
 static void
 test_augmented_samples_come_back (void)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-sink"), source = harness_new ("npz-augmented-source");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-augmented-source");
   g_autoptr (LbPacket) packet = small_set (TRUE);
   g_autofree char *path = write_set (sink, packet, "augmented");
   LbPacket *back;
 
-  harness_set (source, "file", path);
+  lb_harness_set (source, "file", path);
   harness_run_well (source);
-  back = harness_output (source, "augmented", 0);
+  back = lb_harness_output (source, "augmented", 0);
   for (guint i = 0; i < 6; i++)
     assert_same_tensor (lb_packet_get (back, lb_packet_field_name (packet, i)), lb_packet_field_tensor (packet, i));
 }
@@ -74,18 +74,18 @@ test_storage_of_images (void)
   } cases[] = { { "f16", LB_F16, 1.0 / 2048 }, { "u8", LB_U8, 0.5 / 255 / 0.3 + 1e-6 }, { "f32", LB_F32, 0 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autoptr (Harness) sink = harness_new ("npz-sink"), source = harness_new ("npz-source");
+    g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-source");
     g_autoptr (LbPacket) packet = small_set (FALSE);
     const float *x = lb_tensor_f32 (lb_packet_get (packet, "images"));
     g_autoptr (LbTensor) loaded = lb_tensor_new (LB_F32, LB_SHAPE (2, 2, 2, 1));
     g_autofree char *path = NULL;
     LbPacket *back;
 
-    harness_set (sink, "storage", cases[i].storage);
+    lb_harness_set (sink, "storage", cases[i].storage);
     path = write_set (sink, packet, "samples");
-    harness_set (source, "file", path);
+    lb_harness_set (source, "file", path);
     harness_run_well (source);
-    back = harness_output (source, "samples", 0);
+    back = lb_harness_output (source, "samples", 0);
     g_assert_cmpint (lb_tensor_dtype (lb_packet_get (back, "images")), ==, cases[i].dtype);
     lb_images_load (lb_packet_get (back, "images"), NULL, 2, lb_packet_get (back, "mean"), lb_packet_get (back, "std"),
                     loaded);
@@ -100,12 +100,12 @@ test_storage_of_images (void)
 static void
 test_refuses_what_half_precision_cannot_hold (void)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-sink");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink");
   g_autoptr (LbPacket) packet = small_set (FALSE);
 
   lb_packet_take (packet, "images", f32_of (LB_SHAPE (2, 1, 2, 2), (const float[]){ 0, 0, 0, 65519, 0, -1e6f, 0, 0 }));
-  harness_set (sink, "storage", "f16");
-  harness_feed (sink, "samples", "labels.out", "samples", packet, 2);
+  lb_harness_set (sink, "storage", "f16");
+  lb_harness_feed (sink, "samples", "labels.out", "samples", packet, 2);
   harness_refuses (sink, LB_ERROR_INPUT,
                    "labels.out: a value of image 1 is -1e+06, where at most 65504 was expected, the most that f16 "
                    "holds; keep f32");
@@ -114,7 +114,7 @@ test_refuses_what_half_precision_cannot_hold (void)
 static void
 test_the_same_set_gives_the_same_bytes (void)
 {
-  g_autoptr (Harness) one = harness_new ("npz-sink"), two = harness_new ("npz-sink");
+  g_autoptr (LbHarness) one = lb_harness_new ("npz-sink"), two = lb_harness_new ("npz-sink");
   g_autoptr (LbPacket) packet = small_set (TRUE);
   g_autofree char *a = write_set (one, packet, "augmented"), *b = write_set (two, packet, "augmented");
   g_autofree char *a_bytes = NULL, *b_bytes = NULL;
@@ -128,15 +128,15 @@ test_the_same_set_gives_the_same_bytes (void)
 static void
 test_packets_are_joined (void)
 {
-  g_autoptr (Harness) sink = harness_new ("npz-sink"), source = harness_new ("npz-source");
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-source");
   g_autoptr (LbPacket) packet = small_set (FALSE);
   g_autofree char *path = NULL;
 
-  harness_feed (sink, "samples", "labels.out", "samples", packet, 2);
+  lb_harness_feed (sink, "samples", "labels.out", "samples", packet, 2);
   path = write_set (sink, packet, "samples");
-  harness_set (source, "file", path);
+  lb_harness_set (source, "file", path);
   harness_run_well (source);
-  g_assert_cmpint (lb_tensor_dim (lb_packet_get (harness_output (source, "samples", 0), "images"), 0), ==, 4);
+  g_assert_cmpint (lb_tensor_dim (lb_packet_get (lb_harness_output (source, "samples", 0), "images"), 0), ==, 4);
 }
 
 /* Writes the members of the small set with @name replaced by @tensor (taken; NULL: left out), and expects @type to
@@ -144,10 +144,10 @@ test_packets_are_joined (void)
 static void
 refuses (const char *type, const char *name, LbTensor *tensor, const char *message)
 {
-  g_autoptr (Harness) source = harness_new (type);
+  g_autoptr (LbHarness) source = lb_harness_new (type);
   g_autoptr (LbPacket) packet = small_set (TRUE);
   g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1)), owned = tensor;
-  g_autofree char *path = g_build_filename (source->directory, "bad.npz", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (source), "bad.npz", NULL);
   g_autofree char *whole = g_strdup_printf ("%s: %s", path, message);
   g_autoptr (GError) error = NULL;
   LbNamedTensor members[7];
@@ -164,7 +164,7 @@ refuses (const char *type, const char *name, LbTensor *tensor, const char *messa
   }
   lb_npz_write (path, members, n, FALSE, &error);
   g_assert_no_error (error);
-  harness_set (source, "file", path);
+  lb_harness_set (source, "file", path);
   harness_refuses (source, LB_ERROR_INPUT, whole);
 }
 
@@ -230,21 +230,21 @@ test_refuses_bad_dense_labels (void)
 static void
 test_takes_numpys_own_dtypes (void)
 {
-  g_autoptr (Harness) source = harness_new ("npz-source");
+  g_autoptr (LbHarness) source = lb_harness_new ("npz-source");
   g_autoptr (LbTensor) images = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 2, 2)),
                        labels = lb_tensor_new (LB_I64, LB_SHAPE (2));
   g_autoptr (LbTensor) mean = lb_tensor_new (LB_F64, LB_SHAPE (1)), std = lb_tensor_new (LB_F64, LB_SHAPE (1));
-  g_autofree char *path = g_build_filename (source->directory, "numpy.npz", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (source), "numpy.npz", NULL);
   LbNamedTensor members[] = { { "images", images }, { "labels", labels }, { "mean", mean }, { "std", std } };
 
   lb_tensor_i64 (labels)[1] = 4;
   lb_tensor_f64 (std)[0] = 0.5;
   g_assert_true (lb_npz_write (path, members, 4, FALSE, NULL));
-  harness_set (source, "file", path);
-  harness_set (source, "classes", "5");
+  lb_harness_set (source, "file", path);
+  lb_harness_set (source, "classes", "5");
   harness_run_well (source);
-  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (source, "samples", 0), "labels"))[1], ==, 4);
-  g_assert_cmpfloat (lb_tensor_f32 (lb_packet_get (harness_output (source, "samples", 0), "std"))[0], ==, 0.5f);
+  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (lb_harness_output (source, "samples", 0), "labels"))[1], ==, 4);
+  g_assert_cmpfloat (lb_tensor_f32 (lb_packet_get (lb_harness_output (source, "samples", 0), "std"))[0], ==, 0.5f);
 }
 
 int

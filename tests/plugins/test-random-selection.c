@@ -4,13 +4,13 @@
 static LbPacket *
 select_from (LbPacket *samples, const char *count, guint64 seed)
 {
-  g_autoptr (Harness) h = harness_new ("random-selection");
+  g_autoptr (LbHarness) h = lb_harness_new ("random-selection");
 
-  h->seed = seed;
-  harness_set (h, "images-per-class", count);
-  harness_feed (h, "source", "set.samples", "samples", samples, 4);
+  lb_harness_set_seed (h, seed);
+  lb_harness_set (h, "images-per-class", count);
+  lb_harness_feed (h, "source", "set.samples", "samples", samples, 4);
   harness_run_well (h);
-  return lb_packet_ref (harness_output (h, "samples", 0));
+  return lb_packet_ref (lb_harness_output (h, "samples", 0));
 }
 
 /* Each image of the source is told apart by its pixels. */
@@ -59,11 +59,11 @@ test_depends_on_the_seed_alone (void)
 static void
 test_refuses_classes_with_too_few (void)
 {
-  g_autoptr (Harness) h = harness_new ("random-selection");
+  g_autoptr (LbHarness) h = lb_harness_new ("random-selection");
   g_autoptr (LbPacket) samples = toy_samples (10, 8, 4, 1);
 
-  harness_set (h, "images-per-class", "3");
-  harness_feed (h, "source", "set.samples", "samples", samples, 4);
+  lb_harness_set (h, "images-per-class", "3");
+  lb_harness_feed (h, "source", "set.samples", "samples", samples, 4);
   harness_refuses (
       h, LB_ERROR_INPUT,
       "'set.samples' has 2 images of class 2, but images-per-class asks for 3; ask for fewer, or give a larger source");

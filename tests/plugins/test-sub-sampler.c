@@ -4,26 +4,26 @@
 static void
 test_sends_the_windows (void)
 {
-  g_autoptr (Harness) h = harness_new ("sub-sampler");
+  g_autoptr (LbHarness) h = lb_harness_new ("sub-sampler");
   g_autoptr (LbPacket) samples = toy_samples (4, 16, 2, 1);
   g_autoptr (LbTensor) expected = lb_view_windows (16, 16, 3, 0.5);
 
-  harness_set (h, "grid", "3");
-  harness_set (h, "ratio", "0.5");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 2);
+  lb_harness_set (h, "grid", "3");
+  lb_harness_set (h, "ratio", "0.5");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 2);
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "views"), ==, 1);
-  assert_same_tensor (lb_packet_get (harness_output (h, "views", 0), "windows"), expected);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "views"), ==, 1);
+  assert_same_tensor (lb_packet_get (lb_harness_output (h, "views", 0), "windows"), expected);
 }
 
 static void
 test_refuses_windows_below_one_pixel (void)
 {
-  g_autoptr (Harness) h = harness_new ("sub-sampler");
+  g_autoptr (LbHarness) h = lb_harness_new ("sub-sampler");
   g_autoptr (LbPacket) samples = toy_samples (4, 16, 2, 1);
 
-  harness_set (h, "ratio", "0.05");
-  harness_feed (h, "samples", "set.samples", "samples", samples, 2);
+  lb_harness_set (h, "ratio", "0.05");
+  lb_harness_feed (h, "samples", "set.samples", "samples", samples, 2);
   harness_refuses (
       h, LB_ERROR_PIPELINE,
       "property 'ratio': 0.05 makes windows of 0.8 x 0.8 pixels in images of 16 x 16; expected at least one pixel and "

@@ -22,13 +22,13 @@ tear_down (Fixture *fixture, gconstpointer data)
 }
 
 /* Writes images of this dtype whose element i is i * @factor, and labels. */
-static Harness *
+static LbHarness *
 harness_with (Fixture *fixture, LbDType dtype, LbShape shape, double factor)
 {
   g_autoptr (LbTensor) images = lb_tensor_new (dtype, shape), labels = lb_tensor_new (LB_I64, LB_SHAPE (2));
   g_autoptr (LbTensor) mean = f32_of (LB_SHAPE (2), (const float[]){ 0.5f, 0.25f });
   LbNamedTensor tensors[] = { { "images", images }, { "labels", labels }, { "m", mean }, { "s", mean } };
-  Harness *h = harness_new ("tensors");
+  LbHarness *h = lb_harness_new ("tensors");
 
   lb_tensor_i64 (labels)[0] = 2;
   for (gint64 i = 0; i < lb_tensor_size (images); i++)
@@ -39,18 +39,18 @@ harness_with (Fixture *fixture, LbDType dtype, LbShape shape, double factor)
     else
       lb_tensor_f32 (images)[i] = (float)((double)i * factor);
   g_assert_true (lb_npz_write (fixture->path, tensors, 4, FALSE, NULL));
-  harness_set (h, "file", fixture->path);
+  lb_harness_set (h, "file", fixture->path);
   return h;
 }
 
-static Harness *
+static LbHarness *
 distilled (void)
 {
   g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "distilled.pt", NULL);
-  Harness *h = harness_new ("tensors");
+  LbHarness *h = lb_harness_new ("tensors");
 
-  harness_set (h, "file", path);
-  harness_set (h, "images", "data.0.0");
+  lb_harness_set (h, "file", path);
+  lb_harness_set (h, "images", "data.0.0");
   return h;
 }
 
@@ -58,12 +58,12 @@ distilled (void)
 static void
 test_reads_what_dc_writes (void)
 {
-  g_autoptr (Harness) h = distilled ();
+  g_autoptr (LbHarness) h = distilled ();
 
-  harness_set (h, "labels", "data.0.1");
-  harness_set (h, "normalisation", "cifar10");
+  lb_harness_set (h, "labels", "data.0.1");
+  lb_harness_set (h, "normalisation", "cifar10");
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   LbTensor *images = lb_packet_get (packet, "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (4, 3, 8, 8)));
   const float *value = lb_tensor_f32 (images);
@@ -76,23 +76,23 @@ test_reads_what_dc_writes (void)
   g_assert_true (labels[0] == 0 && labels[1] == 0 && labels[2] == 1 && labels[3] == 1);
   g_assert_cmpfloat (lb_tensor_f32 (lb_packet_get (packet, "mean"))[2], ==, 0.4465f);
   g_assert_cmpfloat (lb_tensor_f32 (lb_packet_get (packet, "std"))[0], ==, 0.2023f);
-  g_assert_nonnull (strstr (h->report->str, "f32 images of 2 classes, stored values from -3 to 3"));
+  g_assert_nonnull (strstr (lb_harness_report (h), "f32 images of 2 classes, stored values from -3 to 3"));
 }
 
 static void
 test_labels_by_order (void)
 {
-  g_autoptr (Harness) h = distilled (), wrong = distilled ();
+  g_autoptr (LbHarness) h = distilled (), wrong = distilled ();
   g_autofree char *message = NULL;
 
-  harness_set (h, "images-per-class", "1");
-  harness_set (h, "mean", "0.5");
-  harness_set (h, "std", "0.25");
+  lb_harness_set (h, "images-per-class", "1");
+  lb_harness_set (h, "mean", "0.5");
+  lb_harness_set (h, "std", "0.25");
   harness_run_well (h);
   for (int i = 0; i < 4; i++)
-    g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (h, "samples", 0), "labels"))[i], ==, i);
-  harness_set (wrong, "images-per-class", "3");
-  harness_set (wrong, "normalisation", "svhn");
+    g_assert_cmpint (lb_tensor_i32 (lb_packet_get (lb_harness_output (h, "samples", 0), "labels"))[i], ==, i);
+  lb_harness_set (wrong, "images-per-class", "3");
+  lb_harness_set (wrong, "normalisation", "svhn");
   message = g_strdup_printf ("%s/golden/distilled.pt: has 4 images, but 'images-per-class' is 3 and 'classes' 0; "
                              "expected the product of the two (classes 0: any multiple, of at most 100000)",
                              g_test_get_dir (G_TEST_DIST));
@@ -117,17 +117,17 @@ test_two_files (Fixture *fixture, gconstpointer data)
   g_autoptr (LbTensor) images = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 2, 2)),
                        labels = lb_tensor_new (LB_U8, LB_SHAPE (2));
   g_autofree char *first = put_npy (fixture, "images.npy", images), *second = NULL;
-  g_autoptr (Harness) h = harness_new ("tensors");
+  g_autoptr (LbHarness) h = lb_harness_new ("tensors");
 
   lb_tensor_u8 (labels)[0] = 4;
   second = put_npy (fixture, "labels.npy", labels);
-  harness_set (h, "file", first);
-  harness_set (h, "labels-file", second);
-  harness_set (h, "mean", "0.5");
-  harness_set (h, "std", "0.5");
+  lb_harness_set (h, "file", first);
+  lb_harness_set (h, "labels-file", second);
+  lb_harness_set (h, "mean", "0.5");
+  lb_harness_set (h, "std", "0.5");
   harness_run_well (h);
-  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (h, "samples", 0), "labels"))[0], ==, 4);
-  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (harness_output (h, "samples", 0), "labels"))[1], ==, 0);
+  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (lb_harness_output (h, "samples", 0), "labels"))[0], ==, 4);
+  g_assert_cmpint (lb_tensor_i32 (lb_packet_get (lb_harness_output (h, "samples", 0), "labels"))[1], ==, 0);
   g_unlink (first);
   g_unlink (second);
 }
@@ -136,11 +136,11 @@ test_two_files (Fixture *fixture, gconstpointer data)
 static void
 test_channels_last (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) h = harness_with (fixture, LB_U8, LB_SHAPE (2, 2, 3, 2), 1);
+  g_autoptr (LbHarness) h = harness_with (fixture, LB_U8, LB_SHAPE (2, 2, 3, 2), 1);
 
-  harness_set (h, "layout", "nhwc");
+  lb_harness_set (h, "layout", "nhwc");
   harness_run_well (h);
-  LbTensor *images = lb_packet_get (harness_output (h, "samples", 0), "images");
+  LbTensor *images = lb_packet_get (lb_harness_output (h, "samples", 0), "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (2, 2, 2, 3)));
   for (int i = 0; i < 24; i++)
     g_assert_cmpint (lb_tensor_u8 (images)[i], ==, i / 12 * 12 + i % 6 * 2 + i / 6 % 2);
@@ -150,13 +150,13 @@ test_channels_last (Fixture *fixture, gconstpointer data)
 static void
 test_unit_values (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) h = harness_with (fixture, LB_F64, LB_SHAPE (2, 2, 1, 1), 0.25);
+  g_autoptr (LbHarness) h = harness_with (fixture, LB_F64, LB_SHAPE (2, 2, 1, 1), 0.25);
 
-  harness_set (h, "values", "unit");
-  harness_set (h, "mean-from", "m");
-  harness_set (h, "std-from", "s");
+  lb_harness_set (h, "values", "unit");
+  lb_harness_set (h, "mean-from", "m");
+  lb_harness_set (h, "std-from", "s");
   harness_run_well (h);
-  LbPacket *packet = harness_output (h, "samples", 0);
+  LbPacket *packet = lb_harness_output (h, "samples", 0);
   const float *value = lb_tensor_f32 (lb_packet_get (packet, "images"));
   g_assert_true (value[0] == -1 && value[1] == 0 && value[2] == 0 && value[3] == 2);
   g_assert_true (lb_tensor_f32 (lb_packet_get (packet, "mean"))[1] == 0.25f);
@@ -172,15 +172,15 @@ test_halves (Fixture *fixture, gconstpointer data)
   g_autofree char *path = put_npy (fixture, "images.npy", images);
 
   for (int unit = 0; unit < 2; unit++) {
-    g_autoptr (Harness) h = harness_new ("tensors");
+    g_autoptr (LbHarness) h = lb_harness_new ("tensors");
 
-    harness_set (h, "file", path);
-    harness_set (h, "images-per-class", "1");
-    harness_set (h, "values", unit ? "unit" : "by-type");
-    harness_set (h, "mean", "0.5");
-    harness_set (h, "std", "0.5");
+    lb_harness_set (h, "file", path);
+    lb_harness_set (h, "images-per-class", "1");
+    lb_harness_set (h, "values", unit ? "unit" : "by-type");
+    lb_harness_set (h, "mean", "0.5");
+    lb_harness_set (h, "std", "0.5");
     harness_run_well (h);
-    LbTensor *found = lb_packet_get (harness_output (h, "samples", 0), "images");
+    LbTensor *found = lb_packet_get (lb_harness_output (h, "samples", 0), "images");
     if (!unit)
       assert_same_tensor (found, images);
     for (int i = 0; i < 4 && unit; i++)
@@ -192,12 +192,12 @@ test_halves (Fixture *fixture, gconstpointer data)
 static void
 test_bytes_as_floats (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (Harness) h = harness_with (fixture, LB_F32, LB_SHAPE (2, 2, 2), 17);
+  g_autoptr (LbHarness) h = harness_with (fixture, LB_F32, LB_SHAPE (2, 2, 2), 17);
 
-  harness_set (h, "layout", "nhw");
-  harness_set (h, "values", "bytes");
+  lb_harness_set (h, "layout", "nhw");
+  lb_harness_set (h, "values", "bytes");
   harness_run_well (h);
-  LbTensor *images = lb_packet_get (harness_output (h, "samples", 0), "images");
+  LbTensor *images = lb_packet_get (lb_harness_output (h, "samples", 0), "images");
   g_assert_true (lb_shape_equal (lb_tensor_shape (images), LB_SHAPE (2, 1, 2, 2)));
   for (int i = 0; i < 8; i++)
     g_assert_cmpint (lb_tensor_u8 (images)[i], ==, i * 17);
@@ -208,11 +208,11 @@ static void
 refuses (Fixture *fixture, LbDType dtype, LbShape shape, double factor, const char *property, const char *value,
          const char *message)
 {
-  g_autoptr (Harness) h = harness_with (fixture, dtype, shape, factor);
+  g_autoptr (LbHarness) h = harness_with (fixture, dtype, shape, factor);
   g_autofree char *whole = g_strdup_printf ("%s: %s", fixture->path, message);
 
   if (property)
-    harness_set (h, property, value);
+    lb_harness_set (h, property, value);
   harness_refuses (h, LB_ERROR_INPUT, whole);
 }
 
@@ -255,10 +255,10 @@ test_refuses_contradictions (Fixture *fixture, gconstpointer data)
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (pairs); i++) {
-    g_autoptr (Harness) h = harness_with (fixture, LB_U8, LB_SHAPE (2, 2, 2, 2), 1);
+    g_autoptr (LbHarness) h = harness_with (fixture, LB_U8, LB_SHAPE (2, 2, 2, 2), 1);
 
-    harness_set (h, pairs[i].property, pairs[i].value);
-    harness_set (h, pairs[i].other, pairs[i].other_value);
+    lb_harness_set (h, pairs[i].property, pairs[i].value);
+    lb_harness_set (h, pairs[i].other, pairs[i].other_value);
     harness_refuses (h, LB_ERROR_PIPELINE, pairs[i].message);
   }
 }

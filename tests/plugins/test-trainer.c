@@ -3,15 +3,15 @@
 
 #include <string.h>
 
-static Harness *
+static LbHarness *
 trainer (LbPacket *samples, const char *schema, const char *epochs)
 {
-  Harness *h = harness_new ("trainer");
+  LbHarness *h = lb_harness_new ("trainer");
 
-  harness_set (h, "architecture", "convnet-d2");
-  harness_set (h, "epochs", epochs);
-  harness_set (h, "batch", "8");
-  harness_feed (h, "samples", "set.samples", schema, samples, 2);
+  lb_harness_set (h, "architecture", "convnet-d2");
+  lb_harness_set (h, "epochs", epochs);
+  lb_harness_set (h, "batch", "8");
+  lb_harness_feed (h, "samples", "set.samples", schema, samples, 2);
   return h;
 }
 
@@ -36,51 +36,52 @@ static void
 test_learns_a_separable_set (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1), test = toy_samples (50, 8, 2, 2);
-  g_autoptr (Harness) h = trainer (samples, "samples", "8"), scores = harness_new ("evaluator");
+  g_autoptr (LbHarness) h = trainer (samples, "samples", "8"), scores = lb_harness_new ("evaluator");
   LbPacket *model;
 
-  harness_set (h, "repeats", "2");
+  lb_harness_set (h, "repeats", "2");
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "model"), ==, 2);
-  g_assert_cmpuint (h->steps, ==, 2 * 8 * 3); /* batches of 8, 8 and 4 */
-  g_assert_cmpfloat (h->last_value, <, h->first_value);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "model"), ==, 2);
+  g_assert_cmpuint (lb_harness_steps (h), ==, 2 * 8 * 3); /* batches of 8, 8 and 4 */
+  g_assert_cmpfloat (lb_harness_last_value (h), <, lb_harness_first_value (h));
   for (guint i = 0; i < 2; i++) {
-    model = harness_output (h, "model", i);
+    model = lb_harness_output (h, "model", i);
     g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "index"))[0], ==, i);
     g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "set_images"))[0], ==, 20);
     g_assert_cmpint (lb_tensor_i64 (lb_packet_get (model, "set_bytes"))[0], ==, 20 * 64 + 20 * 4);
     g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0], >, 1e6);
-    harness_feed (scores, "model", "students.model", "model", model, 2);
+    lb_harness_feed (scores, "model", "students.model", "model", model, 2);
   }
-  g_assert_cmpfloat (fabs (2 * lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0] / h->configured->flops - 1),
-                     <, 1e-9);
-  g_assert_false (
-      same_bytes (lb_packet_get (model, "parameters"), lb_packet_get (harness_output (h, "model", 0), "parameters")));
-  harness_feed (scores, "samples", "test.samples", "samples", test, 2);
+  g_assert_cmpfloat (
+      fabs (2 * lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0] / lb_harness_predicted_flops (h) - 1), <,
+      1e-9);
+  g_assert_false (same_bytes (lb_packet_get (model, "parameters"),
+                              lb_packet_get (lb_harness_output (h, "model", 0), "parameters")));
+  lb_harness_feed (scores, "samples", "test.samples", "samples", test, 2);
   harness_run_well (scores);
   for (guint i = 0; i < 2; i++)
-    g_assert_cmpfloat (g_array_index (scores->metrics, double, i), >, 0.95);
+    g_assert_cmpfloat (lb_harness_metric_at (scores, i), >, 0.95);
 }
 
 static void
 test_augmented_sets_train_on_views (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), more = augmented (samples);
-  g_autoptr (Harness) plain = trainer (samples, "samples", "3"), one = trainer (more, "augmented", "3");
-  g_autoptr (Harness) all = trainer (more, "augmented", "3");
+  g_autoptr (LbHarness) plain = trainer (samples, "samples", "3"), one = trainer (more, "augmented", "3");
+  g_autoptr (LbHarness) all = trainer (more, "augmented", "3");
   double plain_flops, one_flops, all_flops;
 
   harness_run_well (plain);
   harness_run_well (one);
-  harness_set (all, "views-per-image", "0");
+  lb_harness_set (all, "views-per-image", "0");
   harness_run_well (all);
-  plain_flops = lb_tensor_f64 (lb_packet_get (harness_output (plain, "model", 0), "training_flops"))[0];
-  one_flops = lb_tensor_f64 (lb_packet_get (harness_output (one, "model", 0), "training_flops"))[0];
-  all_flops = lb_tensor_f64 (lb_packet_get (harness_output (all, "model", 0), "training_flops"))[0];
+  plain_flops = lb_tensor_f64 (lb_packet_get (lb_harness_output (plain, "model", 0), "training_flops"))[0];
+  one_flops = lb_tensor_f64 (lb_packet_get (lb_harness_output (one, "model", 0), "training_flops"))[0];
+  all_flops = lb_tensor_f64 (lb_packet_get (lb_harness_output (all, "model", 0), "training_flops"))[0];
   /* One view of each image doubles the work, all four make it five times as much. */
   g_assert_cmpfloat (fabs (one_flops / plain_flops - 2), <, 0.1);
   g_assert_cmpfloat (fabs (all_flops / plain_flops - 5), <, 0.4);
-  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (harness_output (one, "model", 0), "set_bytes"))[0], ==,
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (lb_harness_output (one, "model", 0), "set_bytes"))[0], ==,
                    8 * 64 + 8 * 4 + 4 * 4 * 4 + 8 * 4 * 2 * 4);
 }
 
@@ -89,19 +90,19 @@ static void
 test_rate_falls_past_half_way (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
-  g_autoptr (Harness) four = trainer (samples, "samples", "4"), five = trainer (samples, "samples", "5");
-  g_autoptr (Harness) three = trainer (samples, "samples", "3");
+  g_autoptr (LbHarness) four = trainer (samples, "samples", "4"), five = trainer (samples, "samples", "5");
+  g_autoptr (LbHarness) three = trainer (samples, "samples", "3");
 
-  harness_set (four, "learning-rate-decay", "0");
-  harness_set (five, "learning-rate-decay", "0");
-  harness_set (three, "learning-rate-decay", "1");
+  lb_harness_set (four, "learning-rate-decay", "0");
+  lb_harness_set (five, "learning-rate-decay", "0");
+  lb_harness_set (three, "learning-rate-decay", "1");
   harness_run_well (four);
   harness_run_well (five);
   harness_run_well (three);
-  assert_same_tensor (lb_packet_get (harness_output (four, "model", 0), "parameters"),
-                      lb_packet_get (harness_output (five, "model", 0), "parameters"));
-  assert_same_tensor (lb_packet_get (harness_output (four, "model", 0), "parameters"),
-                      lb_packet_get (harness_output (three, "model", 0), "parameters"));
+  assert_same_tensor (lb_packet_get (lb_harness_output (four, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (five, "model", 0), "parameters"));
+  assert_same_tensor (lb_packet_get (lb_harness_output (four, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (three, "model", 0), "parameters"));
 }
 
 /* A decay of 0 at two thirds: what comes behind changes nothing. */
@@ -109,33 +110,33 @@ static void
 test_rate_falls_at_two_thirds (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
-  g_autoptr (Harness) six = trainer (samples, "samples", "6"), four = trainer (samples, "samples", "4");
+  g_autoptr (LbHarness) six = trainer (samples, "samples", "6"), four = trainer (samples, "samples", "4");
 
-  harness_set (six, "schedule", "two-steps");
-  harness_set (six, "learning-rate-decay", "0");
-  harness_set (six, "cutmix", "0.5");
-  harness_set (four, "schedule", "constant");
-  harness_set (four, "cutmix", "0.5");
+  lb_harness_set (six, "schedule", "two-steps");
+  lb_harness_set (six, "learning-rate-decay", "0");
+  lb_harness_set (six, "cutmix", "0.5");
+  lb_harness_set (four, "schedule", "constant");
+  lb_harness_set (four, "cutmix", "0.5");
   harness_run_well (six);
   harness_run_well (four);
-  assert_same_tensor (lb_packet_get (harness_output (six, "model", 0), "parameters"),
-                      lb_packet_get (harness_output (four, "model", 0), "parameters"));
+  assert_same_tensor (lb_packet_get (lb_harness_output (six, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (four, "model", 0), "parameters"));
 }
 
 static void
 test_same_bits_at_any_thread_count (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1), more = augmented (samples);
-  g_autoptr (Harness) one = trainer (more, "augmented", "3");
+  g_autoptr (LbHarness) one = trainer (more, "augmented", "3");
 
   harness_run_well (one);
   for (guint threads = 2; threads <= 4; threads += 2) {
-    g_autoptr (Harness) several = trainer (more, "augmented", "3");
+    g_autoptr (LbHarness) several = trainer (more, "augmented", "3");
 
-    several->threads = threads;
+    lb_harness_set_threads (several, threads);
     harness_run_well (several);
-    assert_same_tensor (lb_packet_get (harness_output (one, "model", 0), "parameters"),
-                        lb_packet_get (harness_output (several, "model", 0), "parameters"));
+    assert_same_tensor (lb_packet_get (lb_harness_output (one, "model", 0), "parameters"),
+                        lb_packet_get (lb_harness_output (several, "model", 0), "parameters"));
   }
 }
 
@@ -156,25 +157,25 @@ with_channels (LbPacket *samples, gint64 channels)
 }
 
 /* Trains @architectures for two steps on @threads threads; the models are scored by the evaluator. */
-static Harness *
+static LbHarness *
 train_all (LbPacket *samples, const char *architectures, guint n, guint threads)
 {
-  Harness *h = trainer (samples, "samples", "2");
-  g_autoptr (Harness) scores = harness_new ("evaluator");
+  LbHarness *h = trainer (samples, "samples", "2");
+  g_autoptr (LbHarness) scores = lb_harness_new ("evaluator");
 
-  harness_set (h, "architecture", architectures);
-  h->threads = threads;
+  lb_harness_set (h, "architecture", architectures);
+  lb_harness_set_threads (h, threads);
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "model"), ==, n);
-  g_assert_cmpuint (h->steps, ==, 2 * n);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "model"), ==, n);
+  g_assert_cmpuint (lb_harness_steps (h), ==, 2 * n);
   for (guint i = 0; i < n; i++)
-    harness_feed (scores, "model", "students.model", "model", harness_output (h, "model", i), 2);
-  harness_feed (scores, "samples", "test.samples", "samples", samples, 2);
+    lb_harness_feed (scores, "model", "students.model", "model", lb_harness_output (h, "model", i), 2);
+  lb_harness_feed (scores, "samples", "test.samples", "samples", samples, 2);
   harness_run_well (scores);
-  g_assert_cmpuint (scores->metrics->len, ==, n);
+  g_assert_cmpuint (lb_harness_n_metrics (scores), ==, n);
   /* ConvNet-D3, the first, learns the toy set in two steps. */
-  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (harness_output (scores, "metrics", 0), "accuracy"))[0], ==, 1);
-  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (harness_output (scores, "metrics", 0), "loss"))[0], <, 0.1);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (lb_harness_output (scores, "metrics", 0), "accuracy"))[0], ==, 1);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (lb_harness_output (scores, "metrics", 0), "loss"))[0], <, 0.1);
   return h;
 }
 
@@ -187,15 +188,16 @@ test_every_architecture_trains_and_is_scored (void)
                             "convnet-d1:width=8:norm=none:pooling=none:activation=sigmoid]";
   g_autoptr (LbPacket) grey = toy_samples (4, 28, 2, 1), square = toy_samples (4, 32, 2, 1);
   g_autoptr (LbPacket) colour = with_channels (square, 3);
-  g_autoptr (Harness) of_grey = train_all (grey, all, 8, 1), again = train_all (grey, all, 8, 3);
-  g_autoptr (Harness) of_colour = train_all (colour, "[convnet-d3, alexnet, vgg11, resnet18, vit:depth=2]", 5, 2);
-  g_autofree char *name = lb_packet_get_text (harness_output (of_grey, "model", 5), "architecture");
+  g_autoptr (LbHarness) of_grey = train_all (grey, all, 8, 1), again = train_all (grey, all, 8, 3);
+  g_autoptr (LbHarness) of_colour = train_all (colour, "[convnet-d3, alexnet, vgg11, resnet18, vit:depth=2]", 5, 2);
+  g_autofree char *name = lb_packet_get_text (lb_harness_output (of_grey, "model", 5), "architecture");
 
   g_assert_cmpstr (name, ==, "convnet-d2:width=16:norm=batch");
   for (guint i = 0; i < 8; i++)
-    assert_same_tensor (lb_packet_get (harness_output (of_grey, "model", i), "parameters"),
-                        lb_packet_get (harness_output (again, "model", i), "parameters"));
-  g_assert_cmpint (lb_tensor_size (lb_packet_get (harness_output (of_colour, "model", 3), "parameters")), >, 11000000);
+    assert_same_tensor (lb_packet_get (lb_harness_output (of_grey, "model", i), "parameters"),
+                        lb_packet_get (lb_harness_output (again, "model", i), "parameters"));
+  g_assert_cmpint (lb_tensor_size (lb_packet_get (lb_harness_output (of_colour, "model", 3), "parameters")), >,
+                   11000000);
 }
 
 /* A trajectory: the start, every second epoch, and in the end the model; the same steps as without. */
@@ -203,18 +205,18 @@ static void
 test_trajectories_hold_where_networks_went (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
-  g_autoptr (Harness) h = trainer (samples, "samples", "5"), two = trainer (samples, "samples", "2");
-  g_autoptr (Harness) four = trainer (samples, "samples", "4");
-  Harness *shorter[] = { two, four };
+  g_autoptr (LbHarness) h = trainer (samples, "samples", "5"), two = trainer (samples, "samples", "2");
+  g_autoptr (LbHarness) four = trainer (samples, "samples", "4");
+  LbHarness *shorter[] = { two, four };
 
-  harness_set (h, "repeats", "2");
-  harness_set (h, "snapshot-epochs", "2");
-  harness_set (h, "schedule", "constant");
-  harness_set (h, "learning-rate", "0.02");
+  lb_harness_set (h, "repeats", "2");
+  lb_harness_set (h, "snapshot-epochs", "2");
+  lb_harness_set (h, "schedule", "constant");
+  lb_harness_set (h, "learning-rate", "0.02");
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "trajectory"), ==, 2);
-  LbPacket *packet = harness_output (h, "trajectory", 1);
-  gint64 p = lb_tensor_size (lb_packet_get (harness_output (h, "model", 1), "parameters"));
+  g_assert_cmpuint (lb_harness_n_outputs (h, "trajectory"), ==, 2);
+  LbPacket *packet = lb_harness_output (h, "trajectory", 1);
+  gint64 p = lb_tensor_size (lb_packet_get (lb_harness_output (h, "model", 1), "parameters"));
   g_autofree char *architecture = lb_packet_get_text (packet, "architecture");
   g_assert_cmpstr (architecture, ==, "convnet-d2");
   g_assert_true (lb_shape_equal (lb_tensor_shape (lb_packet_get (packet, "parameters")), LB_SHAPE (3, p)));
@@ -222,18 +224,18 @@ test_trajectories_hold_where_networks_went (void)
   g_assert_cmpint (lb_tensor_i64 (lb_packet_get (packet, "epochs_apart"))[0], ==, 2);
   g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (packet, "learning_rate"))[0], ==, 0.02);
   assert_same_tensor (lb_packet_get (packet, "training_flops"),
-                      lb_packet_get (harness_output (h, "model", 1), "training_flops"));
+                      lb_packet_get (lb_harness_output (h, "model", 1), "training_flops"));
   for (guint k = 0; k < 2; k++) {
-    harness_set (shorter[k], "repeats", "2");
-    harness_set (shorter[k], "schedule", "constant");
-    harness_set (shorter[k], "learning-rate", "0.02");
+    lb_harness_set (shorter[k], "repeats", "2");
+    lb_harness_set (shorter[k], "schedule", "constant");
+    lb_harness_set (shorter[k], "learning-rate", "0.02");
     harness_run_well (shorter[k]);
     g_autoptr (LbTensor) row = lb_tensor_view (lb_packet_get (packet, "parameters"), ((gint64)k + 1) * p, LB_SHAPE (p));
-    assert_same_tensor (row, lb_packet_get (harness_output (shorter[k], "model", 1), "parameters"));
+    assert_same_tensor (row, lb_packet_get (lb_harness_output (shorter[k], "model", 1), "parameters"));
     /* Both begin alike. */
     g_autoptr (LbTensor) start = lb_tensor_view (lb_packet_get (packet, "parameters"), 0, LB_SHAPE (p));
-    g_autoptr (LbTensor) other
-        = lb_tensor_view (lb_packet_get (harness_output (shorter[k], "trajectory", 1), "parameters"), 0, LB_SHAPE (p));
+    g_autoptr (LbTensor) other = lb_tensor_view (
+        lb_packet_get (lb_harness_output (shorter[k], "trajectory", 1), "parameters"), 0, LB_SHAPE (p));
     assert_same_tensor (start, other);
     g_assert_false (same_bytes (start, row));
   }
@@ -243,28 +245,28 @@ static void
 test_stops_when_the_loss_explodes (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
-  g_autoptr (Harness) h = trainer (samples, "samples", "50");
+  g_autoptr (LbHarness) h = trainer (samples, "samples", "50");
   g_autoptr (GError) error = NULL;
 
-  harness_set (h, "learning-rate", "1000");
-  harness_set (h, "weight-decay", "1");
-  g_assert_false (harness_run (h, &error));
+  lb_harness_set (h, "learning-rate", "1000");
+  lb_harness_set (h, "weight-decay", "1");
+  g_assert_false (lb_harness_run (h, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_assert_true (g_str_has_prefix (error->message, "training loss is "));
   g_assert_nonnull (strstr (error->message, " where a finite number was expected; lower the learning-rate; "));
-  g_assert_cmpuint (h->steps, <, 150);
+  g_assert_cmpuint (lb_harness_steps (h), <, 150);
 }
 
 static void
 test_refuses_what_does_not_fit (void)
 {
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), more = augmented (samples), odd = toy_samples (8, 6, 2, 1);
-  g_autoptr (Harness) views = trainer (more, "augmented", "1"), size = trainer (odd, "samples", "1");
-  g_autoptr (Harness) label = NULL;
+  g_autoptr (LbHarness) views = trainer (more, "augmented", "1"), size = trainer (odd, "samples", "1");
+  g_autoptr (LbHarness) label = NULL;
   LbTensor *labels = lb_tensor_copy (lb_packet_get (samples, "labels"));
   g_autoptr (LbPacket) wrong = packet_with (samples, "labels", labels);
 
-  harness_set (views, "views-per-image", "5");
+  lb_harness_set (views, "views-per-image", "5");
   harness_refuses (
       views, LB_ERROR_PIPELINE,
       "property 'views-per-image' is 5, but the set has 4 views of each image; ask for that many or fewer");
@@ -302,16 +304,16 @@ test_every_choice_reaches_the_training (void)
   g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
 
   for (guint i = 0; i < G_N_ELEMENTS (changes); i++) {
-    g_autoptr (Harness) plain = trainer (samples, "samples", "4"), changed = trainer (samples, "samples", "4");
+    g_autoptr (LbHarness) plain = trainer (samples, "samples", "4"), changed = trainer (samples, "samples", "4");
 
-    harness_set (plain, "optimizer", changes[i].optimizer);
-    harness_set (changed, "optimizer", changes[i].optimizer);
-    harness_set (changed, changes[i].property, changes[i].value);
+    lb_harness_set (plain, "optimizer", changes[i].optimizer);
+    lb_harness_set (changed, "optimizer", changes[i].optimizer);
+    lb_harness_set (changed, changes[i].property, changes[i].value);
     harness_run_well (plain);
     harness_run_well (changed);
     g_test_message ("%s: %s", changes[i].property, changes[i].value);
-    g_assert_false (same_bytes (lb_packet_get (harness_output (plain, "model", 0), "parameters"),
-                                lb_packet_get (harness_output (changed, "model", 0), "parameters")));
+    g_assert_false (same_bytes (lb_packet_get (lb_harness_output (plain, "model", 0), "parameters"),
+                                lb_packet_get (lb_harness_output (changed, "model", 0), "parameters")));
   }
 }
 
@@ -334,9 +336,9 @@ test_refuses_settings_that_cannot_be (void)
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
 
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
-    g_autoptr (Harness) h = trainer (samples, "samples", "3");
+    g_autoptr (LbHarness) h = trainer (samples, "samples", "3");
 
-    harness_set (h, wrong[i].property, wrong[i].value);
+    lb_harness_set (h, wrong[i].property, wrong[i].value);
     harness_refuses (h, LB_ERROR_PIPELINE, wrong[i].message);
   }
 }

@@ -1,16 +1,16 @@
 /* The zca stage, and what other stages do with whitened sets. */
 #include "plugins/harness.h"
 
-static Harness *
+static LbHarness *
 zca (LbPacket *samples, LbPacket *test, LbPacket *like)
 {
-  Harness *h = harness_new ("zca");
+  LbHarness *h = lb_harness_new ("zca");
 
-  harness_feed (h, "samples", "train.samples", "samples", samples, 2);
+  lb_harness_feed (h, "samples", "train.samples", "samples", samples, 2);
   if (test)
-    harness_feed (h, "test", "test.samples", "samples", test, 2);
+    lb_harness_feed (h, "test", "test.samples", "samples", test, 2);
   if (like)
-    harness_feed (h, "like", "distilled.samples", "samples", like, 2);
+    lb_harness_feed (h, "like", "distilled.samples", "samples", like, 2);
   return h;
 }
 
@@ -27,43 +27,43 @@ static void
 test_both_sets_are_whitened_alike (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1);
-  g_autoptr (Harness) h = zca (train, train, NULL);
+  g_autoptr (LbHarness) h = zca (train, train, NULL);
   LbPacket *samples, *test;
 
   harness_run_well (h);
-  samples = harness_output (h, "samples", 0);
-  test = harness_output (h, "test", 0);
+  samples = lb_harness_output (h, "samples", 0);
+  test = lb_harness_output (h, "test", 0);
   g_assert_cmpint (lb_tensor_dtype (lb_packet_get (samples, "images")), ==, LB_F32);
   assert_same_tensor (lb_packet_get (samples, "images"), lb_packet_get (test, "images"));
   assert_same_tensor (lb_packet_get (samples, "labels"), lb_packet_get (train, "labels"));
   assert_same_tensor (lb_packet_get (samples, "mean"), lb_packet_get (train, "mean"));
   g_assert_true (lb_packet_get (test, "unwhitening") == lb_packet_get (samples, "unwhitening"));
-  g_assert_cmpfloat (fabs (h->flops / h->configured->flops - 1), <, 1e-9);
+  g_assert_cmpfloat (fabs (lb_harness_flops (h) / lb_harness_predicted_flops (h) - 1), <, 1e-9);
 }
 
 static void
 test_a_test_set_is_optional (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1);
-  g_autoptr (Harness) h = zca (train, NULL, NULL);
+  g_autoptr (LbHarness) h = zca (train, NULL, NULL);
 
   harness_run_well (h);
-  g_assert_cmpuint (harness_n_outputs (h, "samples"), ==, 1);
-  g_assert_cmpuint (harness_n_outputs (h, "test"), ==, 0);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "samples"), ==, 1);
+  g_assert_cmpuint (lb_harness_n_outputs (h, "test"), ==, 0);
 }
 
 static void
 test_epsilon_damps (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1);
-  g_autoptr (Harness) strong = zca (train, NULL, NULL), weak = zca (train, NULL, NULL);
+  g_autoptr (LbHarness) strong = zca (train, NULL, NULL), weak = zca (train, NULL, NULL);
   double sums[2] = { 0 };
 
-  harness_set (weak, "epsilon", "10");
+  lb_harness_set (weak, "epsilon", "10");
   harness_run_well (strong);
   harness_run_well (weak);
   for (guint i = 0; i < 2; i++) {
-    LbTensor *images = lb_packet_get (harness_output (i ? weak : strong, "samples", 0), "images");
+    LbTensor *images = lb_packet_get (lb_harness_output (i ? weak : strong, "samples", 0), "images");
     for (gint64 k = 0; k < lb_tensor_size (images); k++)
       sums[i] += lb_tensor_f32 (images)[k] * lb_tensor_f32 (images)[k];
   }
@@ -75,15 +75,15 @@ static void
 test_contact_sheets_undo_it (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1);
-  g_autoptr (Harness) h = zca (train, NULL, NULL), before = harness_new ("contact-sheet");
-  g_autoptr (Harness) after = harness_new ("contact-sheet");
-  g_autofree char *a = g_build_filename (before->directory, "stage.png", NULL), *a_bytes = NULL;
-  g_autofree char *b = g_build_filename (after->directory, "stage.png", NULL), *b_bytes = NULL;
+  g_autoptr (LbHarness) h = zca (train, NULL, NULL), before = lb_harness_new ("contact-sheet");
+  g_autoptr (LbHarness) after = lb_harness_new ("contact-sheet");
+  g_autofree char *a = g_build_filename (lb_harness_directory (before), "stage.png", NULL), *a_bytes = NULL;
+  g_autofree char *b = g_build_filename (lb_harness_directory (after), "stage.png", NULL), *b_bytes = NULL;
   gsize a_n = 0, b_n = 0;
 
   harness_run_well (h);
-  harness_feed (before, "samples", "train.samples", "samples", train, 2);
-  harness_feed (after, "samples", "white.samples", "samples", harness_output (h, "samples", 0), 2);
+  lb_harness_feed (before, "samples", "train.samples", "samples", train, 2);
+  lb_harness_feed (after, "samples", "white.samples", "samples", lb_harness_output (h, "samples", 0), 2);
   harness_run_well (before);
   harness_run_well (after);
   g_assert_true (g_file_get_contents (a, &a_bytes, &a_n, NULL));
@@ -96,26 +96,26 @@ static void
 test_whitening_travels_with_the_set (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1), other = toy_samples (10, 8, 2, 5);
-  g_autoptr (Harness) first = zca (train, other, NULL), second = NULL;
-  g_autoptr (Harness) selection = harness_new ("random-selection"), sink = harness_new ("npz-sink");
-  g_autoptr (Harness) source = harness_new ("npz-source");
+  g_autoptr (LbHarness) first = zca (train, other, NULL), second = NULL;
+  g_autoptr (LbHarness) selection = lb_harness_new ("random-selection"), sink = lb_harness_new ("npz-sink");
+  g_autoptr (LbHarness) source = lb_harness_new ("npz-source");
   g_autofree char *path = NULL;
 
   harness_run_well (first);
-  harness_set (selection, "images-per-class", "3");
-  harness_feed (selection, "source", "white.samples", "samples", harness_output (first, "samples", 0), 2);
+  lb_harness_set (selection, "images-per-class", "3");
+  lb_harness_feed (selection, "source", "white.samples", "samples", lb_harness_output (first, "samples", 0), 2);
   harness_run_well (selection);
-  harness_feed (sink, "samples", "few.samples", "samples", harness_output (selection, "samples", 0), 2);
+  lb_harness_feed (sink, "samples", "few.samples", "samples", lb_harness_output (selection, "samples", 0), 2);
   harness_run_well (sink);
-  path = g_build_filename (sink->directory, "stage.npz", NULL);
-  harness_set (source, "file", path);
+  path = g_build_filename (lb_harness_directory (sink), "stage.npz", NULL);
+  lb_harness_set (source, "file", path);
   harness_run_well (source);
-  assert_same_tensor (lb_packet_get (harness_output (source, "samples", 0), "unwhitening"),
-                      lb_packet_get (harness_output (first, "samples", 0), "unwhitening"));
-  second = zca (other, NULL, harness_output (source, "samples", 0));
+  assert_same_tensor (lb_packet_get (lb_harness_output (source, "samples", 0), "unwhitening"),
+                      lb_packet_get (lb_harness_output (first, "samples", 0), "unwhitening"));
+  second = zca (other, NULL, lb_harness_output (source, "samples", 0));
   harness_run_well (second);
-  assert_near (lb_packet_get (harness_output (second, "samples", 0), "images"),
-               lb_packet_get (harness_output (first, "test", 0), "images"), 1e-3);
+  assert_near (lb_packet_get (lb_harness_output (second, "samples", 0), "images"),
+               lb_packet_get (lb_harness_output (first, "test", 0), "images"), 1e-3);
 }
 
 /* A model of whitened images, on whitened images and on others. */
@@ -123,22 +123,22 @@ static void
 test_models_want_what_they_were_trained_on (void)
 {
   g_autoptr (LbPacket) train = toy_samples (20, 8, 2, 1);
-  g_autoptr (Harness) h = zca (train, NULL, NULL), trainer = harness_new ("trainer");
-  g_autoptr (Harness) well = harness_new ("evaluator"), wrong = harness_new ("evaluator");
+  g_autoptr (LbHarness) h = zca (train, NULL, NULL), trainer = lb_harness_new ("trainer");
+  g_autoptr (LbHarness) well = lb_harness_new ("evaluator"), wrong = lb_harness_new ("evaluator");
   LbPacket *white;
 
   harness_run_well (h);
-  white = harness_output (h, "samples", 0);
-  harness_set (trainer, "architecture", "convnet-d1");
-  harness_set (trainer, "epochs", "10");
-  harness_feed (trainer, "samples", "white.samples", "samples", white, 2);
+  white = lb_harness_output (h, "samples", 0);
+  lb_harness_set (trainer, "architecture", "convnet-d1");
+  lb_harness_set (trainer, "epochs", "10");
+  lb_harness_feed (trainer, "samples", "white.samples", "samples", white, 2);
   harness_run_well (trainer);
   for (guint i = 0; i < 2; i++) {
-    harness_feed (i ? wrong : well, "model", "students.model", "model", harness_output (trainer, "model", 0), 2);
-    harness_feed (i ? wrong : well, "samples", "test.samples", "samples", i ? train : white, 2);
+    lb_harness_feed (i ? wrong : well, "model", "students.model", "model", lb_harness_output (trainer, "model", 0), 2);
+    lb_harness_feed (i ? wrong : well, "samples", "test.samples", "samples", i ? train : white, 2);
   }
   harness_run_well (well);
-  g_assert_cmpfloat (g_array_index (well->metrics, double, 0), >, 0.95);
+  g_assert_cmpfloat (lb_harness_metric_at (well, 0), >, 0.95);
   harness_refuses (wrong, LB_ERROR_INPUT,
                    "'test.samples' is not whitened, but the model 'students.model' is whitened; let one 'zca' stage "
                    "whiten the sets of both, or none");
@@ -148,13 +148,13 @@ static void
 test_refuses_what_it_cannot_use (void)
 {
   g_autoptr (LbPacket) train = toy_samples (40, 8, 2, 1), one = toy_samples (1, 8, 2, 1);
-  g_autoptr (Harness) h = zca (train, NULL, NULL), twice = NULL, like = zca (train, NULL, train);
-  g_autoptr (Harness) few = zca (one, NULL, NULL), sink = harness_new ("npz-sink"), other = NULL;
+  g_autoptr (LbHarness) h = zca (train, NULL, NULL), twice = NULL, like = zca (train, NULL, train);
+  g_autoptr (LbHarness) few = zca (one, NULL, NULL), sink = lb_harness_new ("npz-sink"), other = NULL;
   g_autoptr (LbTensor) images = NULL;
   g_autoptr (LbPacket) shifted = NULL;
 
   harness_run_well (h);
-  twice = zca (harness_output (h, "samples", 0), NULL, NULL);
+  twice = zca (lb_harness_output (h, "samples", 0), NULL, NULL);
   harness_refuses (twice, LB_ERROR_INPUT,
                    "'train.samples' is whitened already; expected a set that is not, so leave out one of the stages");
   harness_refuses (like, LB_ERROR_INPUT,
@@ -163,8 +163,8 @@ test_refuses_what_it_cannot_use (void)
       few, LB_ERROR_INPUT,
       "train.samples has 1 images; expected at least two to whiten, and better more than the 64 numbers of "
       "an image");
-  harness_set (sink, "storage", "u8");
-  harness_feed (sink, "samples", "white.samples", "samples", harness_output (h, "samples", 0), 2);
+  lb_harness_set (sink, "storage", "u8");
+  lb_harness_feed (sink, "samples", "white.samples", "samples", lb_harness_output (h, "samples", 0), 2);
   harness_refuses (sink, LB_ERROR_INPUT,
                    "'white.samples' is whitened, and u8 holds stored values alone; expected 'storage' to be f16 or f32 "
                    "here");
@@ -174,7 +174,7 @@ test_refuses_what_it_cannot_use (void)
   lb_packet_take (shifted, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.9f }));
   other = zca (train, shifted, NULL);
   g_autoptr (GError) error = NULL;
-  g_assert_false (harness_run (other, &error));
+  g_assert_false (lb_harness_run (other, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_true (g_str_has_prefix (error->message, "channel 0 of 'test.samples' is normalised with mean 0.9"));
 }
