@@ -50,6 +50,9 @@ void lb_harness_feed (LbHarness *h, const char *port, const char *source, const 
  * those that read them; until then neither is known. Call it once all its packets are fed. */
 void lb_harness_announce (LbHarness *h, const char *source);
 
+/* And a dimension that no field shows, such as least of samples. */
+void lb_harness_announce_dim (LbHarness *h, const char *source, const char *symbol, gint64 value);
+
 /* ---- Configure and run ---- */
 
 /* Checks links and properties as `limbeck check` does. */

@@ -313,25 +313,43 @@ announce_texts (Input *input, const char *field)
   lb_spec_set_texts (input->spec, field, (const char *const *)texts->pdata);
 }
 
+/* The stream @source, of one input at least. */
+static GPtrArray *
+inputs_of (LbHarness *h, const char *source)
+{
+  GPtrArray *inputs = g_ptr_array_new ();
+
+  for (guint i = 0; i < h->inputs->len; i++)
+    if (g_str_equal (((Input *)g_ptr_array_index (h->inputs, i))->source, source))
+      g_ptr_array_add (inputs, g_ptr_array_index (h->inputs, i));
+  if (inputs->len == 0)
+    g_error ("nothing is fed as '%s'", source);
+  return inputs;
+}
+
 void
 lb_harness_announce (LbHarness *h, const char *source)
 {
-  guint found = 0;
+  g_autoptr (GPtrArray) inputs = inputs_of (h, source);
 
-  for (guint i = 0; i < h->inputs->len; i++) {
-    Input *input = g_ptr_array_index (h->inputs, i);
+  for (guint i = 0; i < inputs->len; i++) {
+    Input *input = g_ptr_array_index (inputs, i);
     GPtrArray *fields = lb_spec_schema (input->spec)->fields;
 
-    if (!g_str_equal (input->source, source))
-      continue;
-    found++;
     lb_spec_set_packets (input->spec, input->packets->len);
     for (guint f = 0; f < fields->len; f++)
       if (((LbField *)g_ptr_array_index (fields, f))->is_text)
         announce_texts (input, ((LbField *)g_ptr_array_index (fields, f))->name);
   }
-  if (!found)
-    g_error ("nothing is fed as '%s'", source);
+}
+
+void
+lb_harness_announce_dim (LbHarness *h, const char *source, const char *symbol, gint64 value)
+{
+  g_autoptr (GPtrArray) inputs = inputs_of (h, source);
+
+  for (guint i = 0; i < inputs->len; i++)
+    lb_spec_set_dim (((Input *)g_ptr_array_index (inputs, i))->spec, symbol, value);
 }
 
 /* ---- Configure ---- */

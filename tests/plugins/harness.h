@@ -28,6 +28,22 @@ harness_refuses (LbHarness *h, LbError code, const char *message)
   g_assert_error (error, LB_ERROR, (int)code);
 }
 
+/* A file, or a directory with all that is in it. */
+static inline void
+remove_all (const char *path)
+{
+  GDir *directory = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (directory && (name = g_dir_read_name (directory))) {
+    g_autofree char *inner = g_build_filename (path, name, NULL);
+    remove_all (inner);
+  }
+  if (directory)
+    g_dir_close (directory);
+  g_assert_cmpint (g_remove (path), ==, 0);
+}
+
 /* ---- Packets ---- */
 
 static inline LbTensor *

@@ -119,21 +119,6 @@ tree_set_up (Tree *tree, gconstpointer data)
 }
 
 static inline void
-remove_all (const char *path)
-{
-  GDir *directory = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (directory && (name = g_dir_read_name (directory))) {
-    g_autofree char *inner = g_build_filename (path, name, NULL);
-    remove_all (inner);
-  }
-  if (directory)
-    g_dir_close (directory);
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
-static inline void
 tree_tear_down (Tree *tree, gconstpointer data)
 {
   remove_all (tree->directory);

@@ -48,55 +48,54 @@ expert (LbPacket *samples, guint64 seed)
 }
 
 /* A stage of one image a class and three experts, at settings where the loss of small images falls soon. */
-static Harness *
+static LbHarness *
 matching (LbPacket *source, const char *iterations)
 {
-  Harness *h = harness_new ("trajectory-matching");
+  LbHarness *h = lb_harness_new ("trajectory-matching");
 
-  harness_set (h, "iterations", iterations);
-  harness_set (h, "inner-steps", "4");
-  harness_set (h, "expert-epochs", "2");
-  harness_set (h, "max-start", "2");
-  harness_set (h, "inner-learning-rate", "0.05");
-  harness_set (h, "rate-learning-rate", "1e-4");
-  harness_set (h, "image-learning-rate", "20");
-  harness_set (h, "augmentation", "none");
-  harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
+  lb_harness_set (h, "iterations", iterations);
+  lb_harness_set (h, "inner-steps", "4");
+  lb_harness_set (h, "expert-epochs", "2");
+  lb_harness_set (h, "max-start", "2");
+  lb_harness_set (h, "inner-learning-rate", "0.05");
+  lb_harness_set (h, "rate-learning-rate", "1e-4");
+  lb_harness_set (h, "image-learning-rate", "20");
+  lb_harness_set (h, "augmentation", "none");
+  lb_harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
   for (guint64 seed = 0; seed < 3; seed++) {
     g_autoptr (LbPacket) one = expert (source, seed);
-    harness_feed (h, "experts", "teachers.trajectory", "trajectory", one, CLASSES);
+    lb_harness_feed (h, "experts", "teachers.trajectory", "trajectory", one, CLASSES);
   }
-  lb_spec_set_texts (((HarnessInput *)g_ptr_array_index (h->inputs, 1))->spec, "architecture",
-                     (const char *const[]){ ARCHITECTURE, ARCHITECTURE, ARCHITECTURE, NULL });
+  lb_harness_announce (h, "teachers.trajectory");
   return h;
 }
 
 static double
-inner_rate (Harness *h)
+inner_rate (LbHarness *h)
 {
-  return lb_tensor_f64 (lb_packet_get (harness_output (h, "samples", 0), "inner_learning_rate"))[0];
+  return lb_tensor_f64 (lb_packet_get (lb_harness_output (h, "samples", 0), "inner_learning_rate"))[0];
 }
 
 static LbTensor *
-images_of (Harness *h)
+images_of (LbHarness *h)
 {
-  return lb_packet_get (harness_output (h, "samples", 0), "images");
+  return lb_packet_get (lb_harness_output (h, "samples", 0), "images");
 }
 
 static void
 test_loss_falls (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) h = matching (source, "60");
+  g_autoptr (LbHarness) h = matching (source, "60");
   LbPacket *samples;
 
-  harness_set (h, "max-start", "1");
-  harness_set (h, "start", "noise");
+  lb_harness_set (h, "max-start", "1");
+  lb_harness_set (h, "start", "noise");
   harness_run_well (h);
-  g_assert_cmpuint (h->steps, ==, 60);
-  g_assert_cmpfloat (h->last_value, <, 0.5 * h->first_value);
-  g_assert_cmpfloat (h->flops, ==, h->configured->flops);
-  samples = harness_output (h, "samples", 0);
+  g_assert_cmpuint (lb_harness_steps (h), ==, 60);
+  g_assert_cmpfloat (lb_harness_last_value (h), <, 0.5 * lb_harness_first_value (h));
+  g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
+  samples = lb_harness_output (h, "samples", 0);
   g_assert_true (lb_shape_equal (lb_tensor_shape (images_of (h)), LB_SHAPE (3, 1, 8, 8)));
   assert_same_tensor (lb_packet_get (samples, "mean"), lb_packet_get (source, "mean"));
   for (int class = 0; class < CLASSES; class ++)
@@ -108,11 +107,11 @@ static void
 test_rate_is_learned (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) fixed = matching (source, "1"), slow = matching (source, "1"), fast = matching (source, "1");
+  g_autoptr (LbHarness) fixed = matching (source, "1"), slow = matching (source, "1"), fast = matching (source, "1");
 
-  harness_set (fixed, "rate-learning-rate", "0");
-  harness_set (slow, "rate-learning-rate", "1e-6");
-  harness_set (fast, "rate-learning-rate", "2e-6");
+  lb_harness_set (fixed, "rate-learning-rate", "0");
+  lb_harness_set (slow, "rate-learning-rate", "1e-6");
+  lb_harness_set (fast, "rate-learning-rate", "2e-6");
   harness_run_well (fixed);
   harness_run_well (slow);
   harness_run_well (fast);
@@ -126,11 +125,11 @@ static void
 test_rate_stays_positive (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) h = matching (source, "4");
+  g_autoptr (LbHarness) h = matching (source, "4");
 
-  harness_set (h, "rate-learning-rate", "0.005");
-  harness_set (h, "image-learning-rate", "0");
-  harness_set (h, "inner-learning-rate", "0.4");
+  lb_harness_set (h, "rate-learning-rate", "0.005");
+  lb_harness_set (h, "image-learning-rate", "0");
+  lb_harness_set (h, "inner-learning-rate", "0.4");
   harness_run_well (h);
   g_assert_cmpfloat (inner_rate (h), >, 0);
   g_assert_cmpfloat (fabs (inner_rate (h) / 0.4 - 1), >, 1e-3);
@@ -141,10 +140,10 @@ static void
 test_rate_of_the_experts (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) h = matching (source, "1");
+  g_autoptr (LbHarness) h = matching (source, "1");
 
-  harness_set (h, "inner-learning-rate", "0");
-  harness_set (h, "rate-learning-rate", "0");
+  lb_harness_set (h, "inner-learning-rate", "0");
+  lb_harness_set (h, "rate-learning-rate", "0");
   harness_run_well (h);
   g_assert_cmpfloat (fabs (inner_rate (h) - 0.05), <, 1e-15);
 }
@@ -153,24 +152,24 @@ static void
 test_soft_labels (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) hard = matching (source, "2"), soft = matching (source, "2");
+  g_autoptr (LbHarness) hard = matching (source, "2"), soft = matching (source, "2");
   const float *p;
   double moved = 0;
 
-  harness_set (soft, "learn-labels", "true");
-  harness_set (soft, "label-confidence", "0.8");
+  lb_harness_set (soft, "learn-labels", "true");
+  lb_harness_set (soft, "label-confidence", "0.8");
   harness_run_well (hard);
   harness_run_well (soft);
-  p = lb_tensor_f32 (lb_packet_get (harness_output (hard, "soft", 0), "dense_labels"));
+  p = lb_tensor_f32 (lb_packet_get (lb_harness_output (hard, "soft", 0), "dense_labels"));
   for (int i = 0; i < CLASSES * CLASSES; i++)
     g_assert_cmpfloat (p[i], ==, i / CLASSES == i % CLASSES);
-  p = lb_tensor_f32 (lb_packet_get (harness_output (soft, "soft", 0), "dense_labels"));
+  p = lb_tensor_f32 (lb_packet_get (lb_harness_output (soft, "soft", 0), "dense_labels"));
   for (int i = 0; i < CLASSES; i++) {
     g_assert_cmpfloat (fabs (p[CLASSES * i] + p[CLASSES * i + 1] + p[CLASSES * i + 2] - 1), <, 1e-6);
     moved += fabs (p[CLASSES * i + i] - 0.8);
   }
   g_assert_cmpfloat (moved, >, 1e-6);
-  assert_same_tensor (lb_packet_get (harness_output (soft, "soft", 0), "images"), images_of (soft));
+  assert_same_tensor (lb_packet_get (lb_harness_output (soft, "soft", 0), "images"), images_of (soft));
 }
 
 /* Each of them another way to the same kind of set, and other bits. */
@@ -185,17 +184,17 @@ test_variants (void)
                                              { "start", "noise" },
                                              { "augmentation", "color_crop_cutout_flip_scale_rotate" } };
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) plain = matching (source, "4");
+  g_autoptr (LbHarness) plain = matching (source, "4");
 
   harness_run_well (plain);
   for (guint i = 0; i < G_N_ELEMENTS (variants); i++) {
-    g_autoptr (Harness) h = matching (source, "4");
+    g_autoptr (LbHarness) h = matching (source, "4");
 
-    harness_set (h, variants[i][0], variants[i][1]);
+    lb_harness_set (h, variants[i][0], variants[i][1]);
     harness_run_well (h);
     g_test_message ("%s", variants[i][0]);
     g_assert_false (same_bytes (images_of (h), images_of (plain)));
-    g_assert_cmpfloat (h->flops, ==, h->configured->flops);
+    g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
   }
 }
 
@@ -204,12 +203,12 @@ static void
 test_clip_bounds_the_step (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) still = matching (source, "1"), clipped = matching (source, "1");
+  g_autoptr (LbHarness) still = matching (source, "1"), clipped = matching (source, "1");
   double norm = 0;
 
-  harness_set (still, "image-learning-rate", "0");
-  harness_set (clipped, "image-learning-rate", "1");
-  harness_set (clipped, "clip", "0.0001");
+  lb_harness_set (still, "image-learning-rate", "0");
+  lb_harness_set (clipped, "image-learning-rate", "1");
+  lb_harness_set (clipped, "clip", "0.0001");
   harness_run_well (still);
   harness_run_well (clipped);
   for (gint64 i = 0; i < lb_tensor_size (images_of (still)); i++)
@@ -222,29 +221,29 @@ static void
 test_same_bits_at_any_thread_count (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) one = matching (source, "3"), two = matching (source, "3");
+  g_autoptr (LbHarness) one = matching (source, "3"), two = matching (source, "3");
 
   for (guint i = 0; i < 2; i++) {
-    Harness *h = i ? two : one;
+    LbHarness *h = i ? two : one;
 
-    h->threads = i ? 3 : 1;
-    harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
-    harness_set (h, "learn-labels", "true");
+    lb_harness_set_threads (h, i ? 3 : 1);
+    lb_harness_set (h, "augmentation", "color_crop_cutout_flip_scale_rotate");
+    lb_harness_set (h, "learn-labels", "true");
     harness_run_well (h);
   }
   assert_same_tensor (images_of (one), images_of (two));
   g_assert_cmpfloat (inner_rate (one), ==, inner_rate (two));
-  assert_same_tensor (lb_packet_get (harness_output (one, "soft", 0), "dense_labels"),
-                      lb_packet_get (harness_output (two, "soft", 0), "dense_labels"));
+  assert_same_tensor (lb_packet_get (lb_harness_output (one, "soft", 0), "dense_labels"),
+                      lb_packet_get (lb_harness_output (two, "soft", 0), "dense_labels"));
 }
 
 /* ---- What cannot work ---- */
 
 /* @h with one expert more. */
 static void
-add_expert (Harness *h, LbPacket *packet)
+add_expert (LbHarness *h, LbPacket *packet)
 {
-  harness_feed (h, "experts", "teachers.trajectory", "trajectory", packet, CLASSES);
+  lb_harness_feed (h, "experts", "teachers.trajectory", "trajectory", packet, CLASSES);
 }
 
 static void
@@ -256,8 +255,8 @@ test_refuses_other_experts (void)
   g_autoptr (LbPacket) good = expert (source, 9);
   g_autoptr (LbPacket) bright = packet_with (good, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.6f }));
   g_autoptr (LbPacket) whitened = packet_with (good, "whitening_mean", lb_tensor_new (LB_F32, LB_SHAPE (1, 8, 8)));
-  g_autoptr (Harness) other = matching (source, "1"), few = matching (source, "1"), normalised = matching (source, "1");
-  g_autoptr (Harness) zca = matching (source, "1");
+  g_autoptr (LbHarness) other = matching (source, "1"), few = matching (source, "1"), normalised = matching (source, "1");
+  g_autoptr (LbHarness) zca = matching (source, "1");
 
   add_expert (other, wide);
   harness_refuses (other, LB_ERROR_INPUT,
@@ -270,12 +269,12 @@ test_refuses_other_experts (void)
       "and one after each epoch); train experts longer, or lower max-start");
   add_expert (normalised, bright);
   g_autoptr (GError) error = NULL;
-  g_assert_false (harness_run (normalised, &error));
+  g_assert_false (lb_harness_run (normalised, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, "expert 3 of 'teachers.trajectory'"));
   g_clear_error (&error);
   add_expert (zca, whitened);
-  g_assert_false (harness_run (zca, &error));
+  g_assert_false (lb_harness_run (zca, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, "whiten"));
 }
@@ -287,21 +286,21 @@ test_refuses_experts_of_another_set (void)
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1), other = toy_samples (60, 8, CLASSES, 1);
   g_autoptr (LbPacket) bright = packet_with (other, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.6f }));
   g_autoptr (LbPacket) of_bright = expert (bright, 1), of_source = expert (source, 1);
-  g_autoptr (Harness) h = harness_new ("trajectory-matching"), classes = harness_new ("trajectory-matching");
+  g_autoptr (LbHarness) h = lb_harness_new ("trajectory-matching"), classes = lb_harness_new ("trajectory-matching");
   g_autoptr (GError) error = NULL;
 
-  harness_set (h, "iterations", "1");
-  harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
+  lb_harness_set (h, "iterations", "1");
+  lb_harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
   add_expert (h, of_bright);
-  g_assert_false (harness_run (h, &error));
+  g_assert_false (lb_harness_run (h, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
   g_assert_nonnull (strstr (error->message, "set.samples"));
   g_assert_nonnull (strstr (error->message, "teachers.trajectory"));
   g_clear_error (&error);
   /* Another number of classes is seen before anything runs. */
-  harness_feed (classes, "source", "set.samples", "samples", source, CLASSES + 1);
+  lb_harness_feed (classes, "source", "set.samples", "samples", source, CLASSES + 1);
   add_expert (classes, of_source);
-  g_assert_false (harness_configure (classes, &error));
+  g_assert_false (lb_harness_configure (classes, &error));
   g_assert_nonnull (strstr (error->message, "classes"));
 }
 
@@ -309,9 +308,9 @@ static void
 test_refuses_too_few_epochs (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) h = matching (source, "1");
+  g_autoptr (LbHarness) h = matching (source, "1");
 
-  harness_set (h, "max-start", "4");
+  lb_harness_set (h, "max-start", "4");
   harness_refuses (
       h, LB_ERROR_PIPELINE,
       "property 'max-start': with expert-epochs 2 a start before 4 needs 6 snapshots of an expert (its start, "
@@ -324,14 +323,14 @@ test_refuses_an_expert_that_stands_still (void)
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1), good = expert (source, 1);
   LbTensor *still = lb_tensor_copy (lb_packet_get (good, "parameters"));
   g_autoptr (LbPacket) one = packet_with (good, "parameters", still);
-  g_autoptr (Harness) h = harness_new ("trajectory-matching");
+  g_autoptr (LbHarness) h = lb_harness_new ("trajectory-matching");
   gsize row = lb_tensor_bytes (still) / SNAPSHOTS;
 
   memcpy ((char *)lb_tensor_data (still) + 2 * row, lb_tensor_data (still), row);
-  harness_set (h, "iterations", "1");
-  harness_set (h, "max-start", "1");
-  harness_set (h, "augmentation", "none");
-  harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
+  lb_harness_set (h, "iterations", "1");
+  lb_harness_set (h, "max-start", "1");
+  lb_harness_set (h, "augmentation", "none");
+  lb_harness_feed (h, "source", "set.samples", "samples", source, CLASSES);
   add_expert (h, one);
   harness_refuses (
       h, LB_ERROR_INPUT,
@@ -345,16 +344,16 @@ static void
 test_explosions_are_named (void)
 {
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
-  g_autoptr (Harness) inner = harness_new ("trajectory-matching"), outer = matching (source, "40");
+  g_autoptr (LbHarness) inner = lb_harness_new ("trajectory-matching"), outer = matching (source, "40");
   g_autoptr (LbPacket) wild = train_expert (ARCHITECTURE ":norm=none", source, SNAPSHOTS, 1);
-  g_autofree char *path = g_build_filename (inner->directory, "stage-last-good.npz", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (inner), "stage-last-good.npz", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (GArray) members = NULL;
 
-  harness_set (inner, "inner-learning-rate", "1000");
-  harness_feed (inner, "source", "set.samples", "samples", source, CLASSES);
+  lb_harness_set (inner, "inner-learning-rate", "1000");
+  lb_harness_feed (inner, "source", "set.samples", "samples", source, CLASSES);
   add_expert (inner, wild);
-  g_assert_false (harness_run (inner, &error));
+  g_assert_false (lb_harness_run (inner, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, " at inner step "));
@@ -368,8 +367,8 @@ test_explosions_are_named (void)
   for (gint64 i = 0; i < 3 * 64; i++)
     g_assert_true (isfinite (lb_tensor_f32 (g_array_index (members, LbNamedTensor, 0).tensor)[i]));
 
-  harness_set (outer, "image-learning-rate", "1e8");
-  g_assert_false (harness_run (outer, &error));
+  lb_harness_set (outer, "image-learning-rate", "1e8");
+  g_assert_false (lb_harness_run (outer, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_NUMERIC);
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, "the synthetic images diverge: iteration "));
