@@ -38,6 +38,7 @@ typedef struct {
   GArray *state;    /* of lb_state_save(); NULL: there was none */
   guint *n_packets; /* of each output */
   guint n_figures;
+  double flops; /* counted */
   gsize report;
 } Checkpoint;
 
@@ -53,6 +54,7 @@ struct _LbHarness {
   gpointer self;
   LbConfigured *configured;
   LbFlow *flow;
+  LbStage *stage;     /* while it runs */
   GPtrArray *outputs; /* GPtrArray of LbPacket, beside the type's */
   GArray *figures;    /* Figure */
   GString *report;
@@ -528,6 +530,7 @@ keep_checkpoint (gpointer data, LbState *state)
   for (guint i = 0; i < h->n_outputs; i++)
     h->checkpoint.n_packets[i] = ((GPtrArray *)g_ptr_array_index (h->outputs, i))->len;
   h->checkpoint.n_figures = h->figures->len;
+  h->checkpoint.flops = lb_compute_flops (lb_stage_compute (h->stage));
   h->checkpoint.report = h->report->len;
 }
 
@@ -577,6 +580,7 @@ bring_back (LbHarness *h, LbStage *stage, GError **error)
       if (!lb_stage_resend (stage, i, g_ptr_array_index (packets, p), error))
         return FALSE;
   }
+  lb_stage_credit (stage, c->flops, 0);
   g_array_set_size (h->figures, c->n_figures);
   g_string_truncate (h->report, c->report);
   return TRUE;
@@ -613,11 +617,12 @@ run_once (LbHarness *h, GError **error)
                          .listener_data = h,
                          .keeper = &keeper,
                          .keeper_data = h };
-  g_autoptr (LbStage) stage = lb_stage_new (&setup);
+  g_autoptr (LbStage) stage = h->stage = lb_stage_new (&setup);
 
   count_event (h);
   done = bring_back (h, stage, error) && lb_stage_run (stage, error);
   h->flops = lb_compute_flops (lb_stage_compute (stage));
+  h->stage = NULL;
   return done;
 }
 

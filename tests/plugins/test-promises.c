@@ -212,6 +212,9 @@ feed_trajectories (LbHarness *h, const char *port)
     g_autoptr (LbPacket) trajectory = trajectory_of (i);
     lb_harness_feed (h, port, "experts.trajectory", "trajectory", trajectory, CLASSES);
   }
+  lb_harness_announce (h, "experts.trajectory");
+  lb_harness_announce_dim (h, "experts.trajectory", "h", 8);
+  lb_harness_announce_dim (h, "experts.trajectory", "w", 8);
 }
 
 static void
@@ -342,7 +345,6 @@ trajectory_matching (LbHarness *h)
 {
   feed_samples (h, "source", 12, 1);
   feed_trajectories (h, "experts");
-  lb_harness_announce (h, "experts.trajectory");
   lb_harness_set (h, "iterations", "3");
   lb_harness_set (h, "inner-steps", "4");
   lb_harness_set (h, "image-learning-rate", "1");
@@ -351,7 +353,7 @@ trajectory_matching (LbHarness *h)
 static void
 zca (LbHarness *h)
 {
-  feed_samples (h, "train", 12, 1);
+  feed_samples (h, "samples", 12, 1);
 }
 
 typedef struct {
@@ -405,7 +407,7 @@ assert_said (const char *type, const char *what, const char *name, const char *d
 {
   if (!doc || strlen (doc) < 8)
     g_error ("stage type '%s': %s '%s' has no documentation", type, what, name);
-  if (g_str_has_suffix (doc, "."))
+  if (g_str_has_suffix (doc, ".") && !g_str_has_suffix (doc, "..."))
     g_error ("stage type '%s': %s '%s': a line of documentation has no full stop", type, what, name);
 }
 
@@ -508,6 +510,17 @@ test_cost (gconstpointer data)
     g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
 }
 
+/* Also the other way: what has an example is there. */
+static void
+test_all_are_there (void)
+{
+  g_autoptr (LbRegistry) registry = lb_registry_new_default ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (examples); i++)
+    if (!lb_registry_find (registry, examples[i].name))
+      g_error ("stage type '%s' of the table is not there", examples[i].name);
+}
+
 static void
 add (const char *stage, const char *promise, GTestDataFunc test)
 {
@@ -525,6 +538,7 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   folder = g_dir_make_tmp ("limbeck-promises-XXXXXX", NULL);
+  g_test_add_func ("/promises/all-stages-are-there", test_all_are_there);
   for (guint i = 0; names[i]; i++) {
     add (names[i], "tables-tell-everything", test_tables);
     add (names[i], "defaults-are-valid", test_defaults);
