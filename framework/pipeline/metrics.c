@@ -89,12 +89,11 @@ add_timing (JsonBuilder *builder, const LbRun *run)
   json_builder_end_object (builder);
 }
 
-char *
-lb_metrics_to_json (const LbRun *run)
+void
+lb_metrics_add (JsonBuilder *builder, const LbRun *run)
 {
   const LbPipeline *pipeline = lb_run_plan (run)->pipeline;
   g_autofree char *file = g_path_get_basename (pipeline->path);
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
   json_builder_begin_object (builder);
   lb_json_add_text (builder, "title", pipeline->title);
   lb_json_add_text (builder, "pipeline", file);
@@ -107,6 +106,12 @@ lb_metrics_to_json (const LbRun *run)
   json_builder_end_array (builder);
   add_timing (builder, run);
   json_builder_end_object (builder);
+}
 
+char *
+lb_metrics_to_json (const LbRun *run)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  lb_metrics_add (builder, run);
   return lb_json_to_text (builder, TRUE);
 }

@@ -284,8 +284,8 @@ write_status (LbObserver *observer, const LbActivity *activities, guint n, const
   lb_record_status (observer->record, json, NULL);
 }
 
-static void
-flush (LbObserver *observer)
+void
+lb_observer_flush (LbObserver *observer)
 {
   g_autoptr (GError) error = NULL;
   gboolean written = lb_record_flush (observer->record, &error);
@@ -363,7 +363,7 @@ lb_observer_tick (LbObserver *observer, const LbActivity *activities, guint n, g
   if (is_due (&observer->flushed, FLUSH_MS, now)) {
     look_for_stall (observer, activities, n, moved, now);
     log_stages (observer, activities, n, now);
-    flush (observer);
+    lb_observer_flush (observer);
   }
   if (is_due (&observer->traced, STATUS_MS, now))
     flush_trace (observer);

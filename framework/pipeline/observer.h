@@ -56,6 +56,9 @@ void lb_observer_tick (LbObserver *observer, const LbActivity *activities, guint
 gboolean lb_observer_end (LbObserver *observer, const LbActivity *activities, guint n, const GError *failure,
                           gint64 now, GError **error);
 
+/* Writes the record up to now, if that can be done. */
+void lb_observer_flush (LbObserver *observer);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbObserver, lb_observer_free)
 
 G_END_DECLS

@@ -27,13 +27,6 @@ count_outputs (const LbPlanStage *stage)
   return n;
 }
 
-/* Types of plugins that were built for interface 1.0 end before their flags. */
-static gboolean
-is_cheap (const LbStageEntry *entry)
-{
-  return entry->plugin->interface_minor >= 1 && (entry->type->flags & LB_STAGE_CHEAP) != 0;
-}
-
 void
 lb_reuse_free (LbReuse *reuse)
 {
@@ -186,7 +179,9 @@ explain (LbReuse *reuse, const LbPlan *plan, guint index, GPtrArray **items)
 {
   LbReuseStage *stage = &reuse->stages[index];
   double age = checkpoint_age (reuse->store, stage->key);
-  if (stage->kind == LB_REUSE_RESULT) {
+  if (stage->closes) {
+    stage->why = g_strdup ("it tells of the whole run");
+  } else if (stage->kind == LB_REUSE_RESULT) {
     g_autofree char *seconds = lb_format_seconds (stage->result->seconds);
     stage->why = g_strdup_printf ("nothing that it depends on changed; it took %s", seconds);
   } else if (stage->result != NULL) {
@@ -219,10 +214,11 @@ lb_reuse_decide (const LbPlan *plan, LbStore *store, const char *arithmetic, gbo
   for (guint k = 0; k < plan->n_ordered; k++) {
     guint i = plan->order[k];
     LbReuseStage *stage = &reuse->stages[i];
-    stage->cheap = is_cheap (plan->stages[i].entry);
+    stage->cheap = (lb_stage_entry_flags (plan->stages[i].entry) & LB_STAGE_CHEAP) != 0;
+    stage->closes = (lb_stage_entry_flags (plan->stages[i].entry) & LB_STAGE_CLOSES) != 0;
     stage->recipe = lb_recipe_text (plan, i, keys, arithmetic, cache);
     stage->key = keys[i] = lb_recipe_key (stage->recipe);
-    if (!find_result (reuse, plan, i, look_only, error))
+    if (!stage->closes && !find_result (reuse, plan, i, look_only, error))
       return NULL;
   }
   do

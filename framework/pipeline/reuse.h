@@ -22,6 +22,7 @@ typedef struct {
   LbLedger *result;  /* what is kept: of LB_REUSE_RESULT; or of a cheap stage that runs for its packets alone */
   LbStoreLock *lock; /* shared, on that result */
   gboolean cheap;    /* its packets are not kept */
+  gboolean closes;   /* it tells of this run: nothing of it is kept */
   gboolean send;     /* a stage that runs reads it */
 } LbReuseStage;
 

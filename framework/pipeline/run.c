@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/timeline.h"
+#include "pipeline/facts.h"
 #include "pipeline/keep.h"
 #include "pipeline/metrics.h"
 #include "pipeline/observer.h"
@@ -46,6 +47,7 @@ struct _LbRun {
   StageRun *stages;   /* beside plan->stages */
   guint n_stages;
   GMainContext *context;
+  LbFacts *facts; /* for stages that close the run */
   GMutex lock; /* guards what follows and the activities, metrics and reports */
   guint n_alive;
   gboolean cancelled;  /* by the user, before any stage failed and all had ended */
@@ -53,6 +55,7 @@ struct _LbRun {
   GError *stop;        /* what stopped a stage when nothing else explains it */
   gint64 started, ended;
   LbCost *cost;
+  gboolean knows_peak;
   guint64 memory_before, memory_peak;
 };
 
@@ -107,7 +110,13 @@ say (gpointer data, const char *text)
   lb_observer_say (run->observer, "limbeck: %s", text);
 }
 
-static const LbStageListener listener = { on_progress, on_metric, on_report };
+static gboolean
+on_facts (gpointer data, LbStage *stage, char **facts, GError **error)
+{
+  return lb_facts_wait (((StageRun *)data)->run->facts, stage, facts, error);
+}
+
+static const LbStageListener listener = { on_progress, on_metric, on_report, on_facts };
 
 static void
 on_grown (gpointer data, const char *link, gsize from, gsize to)
@@ -257,6 +266,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   run->n_stages = plan->n_stages;
   run->stages = g_new0 (StageRun, run->n_stages);
   run->context = g_main_context_ref_thread_default ();
+  run->facts = lb_facts_new (run->flow, plan);
   run->failures = g_ptr_array_new_with_free_func ((GDestroyNotify)g_error_free);
   g_mutex_init (&run->lock);
   for (guint i = 0; i < run->n_stages; i++) {
@@ -271,7 +281,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   }
   connect_stages (run, settings->link_capacity != 0 ? settings->link_capacity : LB_LINK_CAPACITY);
   for (guint i = 0; i < run->n_stages; i++) {
-    if (run->reuse != NULL)
+    if (run->reuse != NULL && !run->reuse->stages[i].closes)
       make_keep (run, &run->stages[i], settings->checkpoint_interval);
     make_stage (run, &run->stages[i], settings->trace_numerics);
   }
@@ -293,6 +303,7 @@ lb_run_free (LbRun *run)
     g_ptr_array_unref (stage->reports);
   }
   g_free (run->stages);
+  lb_facts_free (run->facts);
   lb_flow_free (run->flow);
   lb_observer_free (run->observer);
   if (!run->shares_pool)
@@ -350,6 +361,7 @@ end_stage (StageRun *stage, GError *error)
   if (error != NULL)
     lb_flow_cancel (run->flow);
   lb_flow_stage_ended (run->flow);
+  lb_facts_stage_ended (run->facts, stage_index (stage));
   g_clear_error (&error);
   g_main_context_wakeup (run->context);
 }
@@ -452,6 +464,17 @@ n_alive (LbRun *run)
   return n;
 }
 
+/* What stages that close the run wait for: all others have ended. */
+static void
+tell_facts (LbRun *run)
+{
+  lb_observer_flush (run->observer);
+  g_mutex_lock (&run->lock);
+  char *json = lb_facts_to_json (run);
+  g_mutex_unlock (&run->lock);
+  lb_facts_tell (run->facts, json);
+}
+
 static void
 on_cancelled (GCancellable *cancellable, gpointer data)
 {
@@ -470,8 +493,11 @@ wait_for_stages (LbRun *run, GCancellable *cancellable)
   g_source_attach (ticks, run->context);
   gulong handler = cancellable != NULL ? g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), run, NULL) : 0;
   on_tick (run);
-  while (n_alive (run) > 0)
+  while (n_alive (run) > 0) {
     g_main_context_iteration (run->context, TRUE);
+    if (lb_facts_due (run->facts))
+      tell_facts (run);
+  }
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, handler);
   g_source_destroy (ticks);
@@ -533,13 +559,13 @@ lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
   g_unlink (path);
   lb_file_remove_leftovers (run->output_directory);
   tell_reuse (run);
-  gboolean knows_peak = lb_memory_reset_peak ();
+  run->knows_peak = lb_memory_reset_peak ();
   run->memory_before = lb_memory_resident ();
   run->started = g_get_monotonic_time ();
   start_stages (run);
   wait_for_stages (run, cancellable);
   run->ended = g_get_monotonic_time ();
-  run->memory_peak = knows_peak ? lb_memory_peak () : 0;
+  run->memory_peak = run->knows_peak ? lb_memory_peak () : 0;
 
   g_autofree LbActivity *activities = sample (run, run->ended);
   GError *failure = find_failure (run);
@@ -624,7 +650,7 @@ lb_run_memory_before (const LbRun *run)
 guint64
 lb_run_memory_peak (const LbRun *run)
 {
-  return run->memory_peak;
+  return run->ended != 0 ? run->memory_peak : run->knows_peak ? lb_memory_peak () : 0;
 }
 
 guint
@@ -636,5 +662,5 @@ lb_run_links_grown (const LbRun *run)
 double
 lb_run_seconds (const LbRun *run)
 {
-  return (double)(run->ended - run->started) / G_USEC_PER_SEC;
+  return (double)((run->ended != 0 ? run->ended : g_get_monotonic_time ()) - run->started) / G_USEC_PER_SEC;
 }

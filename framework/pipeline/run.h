@@ -58,7 +58,7 @@ guint lb_run_threads (const LbRun *run);
 const LbPlan *lb_run_plan (const LbRun *run);
 const char *lb_run_arithmetic (const LbRun *run);
 
-/* After lb_run_execute(), for stage @index of the plan: */
+/* After lb_run_execute(), for stage @index of the plan; some of it also tells of the run so far (facts.h): */
 const LbActivity *lb_run_activity (const LbRun *run, guint index);
 LbReuseKind lb_run_outcome (const LbRun *run, guint index);
 GPtrArray *lb_run_metrics (const LbRun *run, guint index); /* LbMetric*, in the order recorded; the run's */

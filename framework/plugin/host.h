@@ -13,6 +13,7 @@ typedef struct {
   void (*progress) (gpointer data, LbStage *stage, guint64 done, guint64 total, const char *what, double value);
   void (*metric) (gpointer data, LbStage *stage, const char *name, double value, const char *unit);
   void (*report) (gpointer data, LbStage *stage, const char *text);
+  gboolean (*facts) (gpointer data, LbStage *stage, char **facts, GError **error); /* waits for the other stages */
 } LbStageListener;
 
 /* Who keeps what a stage has done, so that it need not be done again. Called from the stage's thread. */

@@ -124,12 +124,25 @@ add_entry (LbRegistry *registry, const LbStageType *type, const LbPlugin *plugin
   g_hash_table_insert (registry->entries, (gpointer)type->name, entry);
 }
 
+/* Types of plugins that were built for interface 1.0 end before their flags. */
+static LbStageFlags
+flags_of (const LbStageType *type, const LbPlugin *plugin)
+{
+  return plugin->interface_minor >= 1 ? type->flags : 0;
+}
+
+LbStageFlags
+lb_stage_entry_flags (const LbStageEntry *entry)
+{
+  return flags_of (entry->type, entry->plugin);
+}
+
 static gboolean
 check_stages (LbRegistry *registry, const LbPlugin *plugin, const char *path, GError **error)
 {
   for (guint i = 0; plugin->stages != NULL && plugin->stages[i] != NULL; i++) {
     const LbStageType *type = plugin->stages[i];
-    if (!lb_stage_type_check (type, registry->schemas, error)) {
+    if (!lb_stage_type_check (type, flags_of (type, plugin), registry->schemas, error)) {
       g_prefix_error (error, "plugin '%s': ", path);
       return FALSE;
     }
@@ -185,7 +198,8 @@ lb_registry_load (LbRegistry *registry, const char *path, GError **error)
 gboolean
 lb_registry_add_type (LbRegistry *registry, const LbStageType *type, GError **error)
 {
-  if (!lb_stage_type_check (type, registry->schemas, error) || !check_new (registry, type, linked_in.name, error))
+  if (!lb_stage_type_check (type, type->flags, registry->schemas, error)
+      || !check_new (registry, type, linked_in.name, error))
     return FALSE;
   add_entry (registry, type, &linked_in, linked_in.name);
   return TRUE;

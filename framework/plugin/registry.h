@@ -16,6 +16,9 @@ typedef struct {
   char *path; /* shared object it came from; "built-in" for one that is linked in */
 } LbStageEntry;
 
+/* The flags of its type; none for a plugin that was built before there were flags. */
+LbStageFlags lb_stage_entry_flags (const LbStageEntry *entry);
+
 typedef struct _LbRegistry LbRegistry;
 
 /* Loads the schemas and plugins of the standard places: the build tree that the running command stands in (`plugins`

@@ -42,6 +42,7 @@ struct _LbStage {
   LbStageKeeper keeper;
   gpointer keeper_data;
   guint64 bytes_out; /* atomic: read by others while the stage runs */
+  gint64 waited;     /* microseconds, beside those on links; atomic as well */
 };
 
 /* ---- Life ---- */
@@ -255,7 +256,7 @@ find_input (LbStage *stage, const char *port, GError **error)
 gint64
 lb_stage_waited (LbStage *stage, gint64 now, const LbLink **link, gint64 *since)
 {
-  gint64 waited = 0, begun;
+  gint64 waited = __atomic_load_n (&stage->waited, __ATOMIC_RELAXED), begun;
 
   *link = NULL;
   *since = 0;
@@ -510,4 +511,25 @@ lb_stage_write (LbStage *stage, const char *name, gconstpointer data, gsize leng
   g_autofree char *path = lb_stage_output_path (stage, name);
 
   return lb_file_write (path, data, length, error);
+}
+
+/* ---- The run around it ---- */
+
+gboolean
+lb_stage_run_facts (LbStage *stage, char **facts, GError **error)
+{
+  *facts = NULL;
+  if ((stage->type->flags & LB_STAGE_CLOSES) == 0) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+                 "stage type '%s' asks for the facts of the run, but does not say that it closes one; correct the "
+                 "plugin: its flags need LB_STAGE_CLOSES",
+                 stage->type->name);
+    return FALSE;
+  }
+  if (stage->listener.facts == NULL)
+    return TRUE;
+  gint64 began = g_get_monotonic_time ();
+  gboolean told = stage->listener.facts (stage->listener_data, stage, facts, error);
+  __atomic_store_n (&stage->waited, stage->waited + g_get_monotonic_time () - began, __ATOMIC_RELAXED);
+  return told;
 }

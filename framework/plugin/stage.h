@@ -285,10 +285,31 @@ gboolean lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error);
 /* Whether lb_stage_checkpoint() would copy the state now, for those who have to put it together first. */
 gboolean lb_stage_checkpoint_due (LbStage *stage);
 
+/* ---- The run around a stage; since 1.2 ---- */
+
+/* For a stage with LB_STAGE_CLOSES, once it has read its inputs: waits until all stages without that flag have ended,
+ * and tells of the run so far, as the text of one JSON object (free with g_free()):
+ *   limbeck    version                       metrics    what metrics.json holds
+ *   pipeline   text of a pipeline file that runs the same again
+ *   drawing    the pipeline as SVG, as `limbeck graph` draws it
+ *   stages     a list, in the order of the pipeline file, of objects with
+ *     name, summary                          of the stage and of its type
+ *     models                                 the architectures of the models it sends, in order; empty for others
+ *   curves     a list of objects of what was recorded of progress, as in metrics.jsonl (a null is no finite number)
+ *     stage, name                            such as "students", "loss"
+ *     total                                  steps that the stage made in all
+ *     steps, values                          two lists of one length, by ascending step
+ * Stages whose results were reused have no curves. *facts is NULL where there is no run around the stage, as in a test.
+ * LB_ERROR_CANCELLED. */
+gboolean lb_stage_run_facts (LbStage *stage, char **facts, GError **error);
+
 /* ---- Descriptors ---- */
 
 typedef enum {
-  LB_STAGE_CHEAP = 1 << 0 /* its packets are large and soon made again, as a source's are: they are not kept in the store */
+  /* Its packets are large and soon made again, as a source's are: they are not kept in the store. */
+  LB_STAGE_CHEAP = 1 << 0,
+  /* It tells of the run as a whole: it may ask lb_stage_run_facts(), is run every time, and has no outputs. Since 1.2. */
+  LB_STAGE_CLOSES = 1 << 1
 } LbStageFlags;
 
 typedef struct {

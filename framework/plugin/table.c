@@ -152,7 +152,7 @@ check_property (const LbStageType *type, const LbProperty *property, GError **er
 }
 
 static gboolean
-check_tables (const LbStageType *type, LbSchemas *schemas, GError **error)
+check_tables (const LbStageType *type, LbStageFlags flags, LbSchemas *schemas, GError **error)
 {
   if (is_empty (type->summary))
     return refuse (error, "it has no summary");
@@ -161,6 +161,9 @@ check_tables (const LbStageType *type, LbSchemas *schemas, GError **error)
   if (type->instance_size > MAX_INSTANCE_SIZE)
     return refuse (error, "its struct has %" G_GSIZE_FORMAT " bytes, more than the %d allowed", type->instance_size,
                    MAX_INSTANCE_SIZE);
+  /* Its readers would wait for it, and it for them. */
+  if ((flags & LB_STAGE_CLOSES) != 0 && lb_ports_count (type->outputs) > 0)
+    return refuse (error, "it closes a run (LB_STAGE_CLOSES), but has output '%s'", type->outputs[0].name);
   for (guint i = 0; i < lb_ports_count (type->inputs); i++)
     if (!check_port (type->inputs, i, "input", schemas, error))
       return FALSE;
@@ -174,13 +177,13 @@ check_tables (const LbStageType *type, LbSchemas *schemas, GError **error)
 }
 
 gboolean
-lb_stage_type_check (const LbStageType *type, LbSchemas *schemas, GError **error)
+lb_stage_type_check (const LbStageType *type, LbStageFlags flags, LbSchemas *schemas, GError **error)
 {
   if (type == NULL || is_empty (type->name))
     return refuse (error, "a stage type has no name");
   if (!lb_is_name (type->name, '-'))
     return refuse (error, "stage type '%s' is not named in small letters, digits and '-'", type->name);
-  if (check_tables (type, schemas, error))
+  if (check_tables (type, flags, schemas, error))
     return TRUE;
   g_prefix_error (error, "stage type '%s': ", type->name);
   return FALSE;

@@ -65,7 +65,8 @@ static inline void
 fixture_set_up (Fixture *fixture, gconstpointer data)
 {
   static const LbStageType *const types[] = { &counter_type, &doubler_type, &sum_type,    &pair_type,
-                                              &speaker_type, &sleeper_type, &napper_type, &quitter_type };
+                                              &speaker_type, &sleeper_type, &napper_type, &closer_type,
+                                              &quitter_type };
   g_autoptr (GError) error = NULL;
   fixture->directory = g_dir_make_tmp ("limbeck-XXXXXX", &error);
   g_assert_no_error (error);

@@ -277,6 +277,30 @@ static const LbStageType napper_type = {
   .run = napper_run,
 };
 
+/* ---- closer: writes what the run tells of itself, after all others ---- */
+
+static const LbPort closer_inputs[]
+    = { { "numbers", "numbers", "", LB_PORT_MANY | LB_PORT_OPTIONAL, "read to their end first" }, LB_PORTS_END };
+
+static gboolean
+closer_run (LbStage *stage, gpointer self, GError **error)
+{
+  g_autofree char *facts = NULL, *name = g_strconcat (lb_stage_name (stage), ".facts", NULL);
+  double sum = 0;
+  if (!sum_port (stage, "numbers", &sum, error) || !lb_stage_run_facts (stage, &facts, error))
+    return FALSE;
+  return lb_stage_write (stage, name, facts, strlen (facts), error);
+}
+
+static const LbStageType closer_type = {
+  .name = "closer",
+  .summary = "tells of the run",
+  .inputs = closer_inputs,
+  .instance_size = 1,
+  .run = closer_run,
+  .flags = LB_STAGE_CLOSES,
+};
+
 /* ---- quitter: says that it was cancelled when nobody did ---- */
 
 static gboolean

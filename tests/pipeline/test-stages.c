@@ -54,4 +54,4 @@ static const LbStageType breaker_type = {
 };
 
 LB_DEFINE_PLUGIN ("test-stages", "1.2", "LGPL-2.1-or-later", &counter_type, &doubler_type, &sum_type, &pair_type,
-                  &speaker_type, &sleeper_type, &napper_type, &quitter_type, &breaker_type);
+                  &speaker_type, &sleeper_type, &napper_type, &closer_type, &quitter_type, &breaker_type);

@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import struct
 
 SIZE, CLASSES = 28, 10
@@ -37,8 +38,8 @@ def files_under(folder):
 
 
 def content(path):
-    """What of a result may not depend on threads: all but the times in metrics.json and the log, and the order in which
-    the rows of different stages were recorded."""
+    """What of a result may not depend on threads: all but the times in metrics.json, in a report and in the log, and the
+    order in which the rows of different stages were recorded."""
     with open(path, 'rb') as file:
         data = file.read()
     if os.path.basename(path) in ('log.txt', 'status.json'):
@@ -48,6 +49,8 @@ def content(path):
     if os.path.basename(path) == 'metrics.json':
         metrics = json.loads(data)
         return {key: metrics[key] for key in metrics.keys() - {'timing'}}
+    if path.endswith('.html'):
+        return re.sub(rb'<dl class="facts">.*?</dl>|<section id="costs">.*?</section>', b'', data, flags=re.DOTALL)
     return data
 
 

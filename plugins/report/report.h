@@ -1,0 +1,56 @@
+/* The parts of the page that stage report writes. Private to the plugin. All text that comes from outside is escaped
+ * where it is written. */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "limbeck.h"
+
+/* ---- HTML ---- */
+
+/* Appends as printf does, with every argument of %s escaped. */
+void html_printf (GString *page, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Appends the file as a data URI of @type ("image/png"). */
+void html_data_uri (GString *page, const char *type, gconstpointer data, gsize length);
+
+/* ---- What arrives ---- */
+
+/* A row of a comparison. */
+typedef struct {
+  char *title, *set, *architecture, *baseline;
+  double mean, std;       /* of accuracy; std NaN for one model */
+  double gain, published; /* NaN where there is none */
+  gint64 models, images, bytes;
+  double training_flops;
+} Row;
+
+void row_free (gpointer row);
+
+/* Reads a packet of schema comparison; new. */
+Row *row_new (const LbPacket *packet);
+
+/* ---- Charts, as inline SVG ---- */
+
+#define N_COLOURS 6 /* of the style sheet: classes k0, k1, ... */
+
+/* The letter that stands for the set of @row in chart and table, the same for rows of one set. */
+char row_letter (GPtrArray *rows, const Row *row);
+
+/* Accuracy against bytes of @rows (Row), twice: for wide pages and for narrow ones; and the legend. */
+void chart_accuracy (GString *page, GPtrArray *rows);
+
+/* One curve of the facts of a run, with bands where several models lie behind it. @models: their architectures, in the
+ * order in which the curve's steps belong to them, a part of equal length each; empty: all steps are one part. */
+void chart_curve (GString *page, JsonObject *curve, JsonArray *models);
+
+/* ---- Sections ---- */
+
+void section_comparison (GString *page, GPtrArray *rows);
+void section_training (GString *page, JsonObject *facts);
+void section_pipeline (GString *page, JsonObject *facts);
+void section_costs (GString *page, JsonObject *facts);
+void section_again (GString *page, JsonObject *facts);
+
+/* The figures below the title: how long it took, on what. */
+void header_facts (GString *page, JsonObject *facts);
