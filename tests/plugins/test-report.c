@@ -10,15 +10,16 @@ static const guint8 png[]
         'H',  0xaf, 0xa4, 'q', 0,    0,    0,    0,    'I',  'E', 'N', 'D', 0xae, 'B', '`',  0x82 };
 
 static void
-feed_picture (Harness *h, const char *source, const char *title)
+feed_picture (LbHarness *h, const char *source, const char *title)
 {
   g_autoptr (LbPacket) packet = lb_picture_packet (png, sizeof png, title, "A <small> picture", "One \"pixel\"");
 
-  harness_feed (h, "pictures", source, "picture", packet, 0);
+  lb_harness_feed (h, "pictures", source, "picture", packet, 0);
 }
 
 static void
-feed_row (Harness *h, const char *set, const char *architecture, double first, double second, gint64 bytes, double gain)
+feed_row (LbHarness *h, const char *set, const char *architecture, double first, double second, gint64 bytes,
+          double gain)
 {
   g_autoptr (LbPacket) packet = lb_packet_new ();
   LbTensor *accuracies = lb_tensor_new (LB_F64, LB_SHAPE (2));
@@ -35,14 +36,14 @@ feed_row (Harness *h, const char *set, const char *architecture, double first, d
   take_i64 (packet, "images", 10);
   take_i64 (packet, "bytes", bytes);
   take_f64 (packet, "training_flops", 2e9);
-  harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
+  lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
 }
 
 /* The page; free with g_free(). */
 static char *
-run (Harness *h)
+run (LbHarness *h)
 {
-  g_autofree char *path = g_build_filename (h->directory, "stage.html", NULL);
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.html", NULL);
   char *page = NULL;
 
   harness_run_well (h);
@@ -71,7 +72,7 @@ count (const char *page, const char *part)
 static void
 test_tables_and_their_chart (void)
 {
-  g_autoptr (Harness) h = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report");
   g_autofree char *page = NULL;
 
   feed_row (h, "random & real", "convnet-d3", 0.5, 0.6, 7880, NAN);
@@ -96,7 +97,7 @@ test_tables_and_their_chart (void)
 static void
 test_pictures_lie_on_the_page (void)
 {
-  g_autoptr (Harness) h = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report");
   g_autofree char *page = NULL, *base64 = g_base64_encode (png, sizeof png);
   g_autofree char *uri = g_strdup_printf ("src=\"data:image/png;base64,%s\"", base64);
 
@@ -115,11 +116,11 @@ test_pictures_lie_on_the_page (void)
 static void
 test_words_are_escaped (void)
 {
-  g_autoptr (Harness) h = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report");
   g_autofree char *page = NULL;
 
-  harness_set (h, "title", "<script>alert (1)</script>");
-  harness_set (h, "text", "One & two.\n\nThree < four.");
+  lb_harness_set (h, "title", "<script>alert (1)</script>");
+  lb_harness_set (h, "text", "One & two.\n\nThree < four.");
   feed_picture (h, "sheet.picture", "</main><img src=http://example.org/x>");
   page = run (h);
   assert_has (page, "<h1>&lt;script&gt;alert (1)&lt;/script&gt;</h1>");
@@ -133,7 +134,7 @@ test_words_are_escaped (void)
 static void
 test_empty_page (void)
 {
-  g_autoptr (Harness) h = harness_new ("report"), again = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report"), again = lb_harness_new ("report");
   g_autofree char *page = run (h), *second = run (again);
 
   g_assert_true (g_str_has_prefix (page, "<!doctype html>\n<html lang=\"en\">"));
@@ -146,11 +147,11 @@ test_empty_page (void)
 static void
 test_refuses_what_is_no_picture (void)
 {
-  g_autoptr (Harness) h = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report");
   g_autoptr (LbPacket) packet = lb_picture_packet ("GIF89a...", 9, "t", "c", "a");
 
   feed_picture (h, "sheet.picture", "Good");
-  harness_feed (h, "pictures", "sheet.picture", "picture", packet, 0);
+  lb_harness_feed (h, "pictures", "sheet.picture", "picture", packet, 0);
   harness_refuses (h, LB_ERROR_INPUT,
                    "picture 2 of 'sheet.picture' is no PNG file; expected one, so look at the stage that makes it");
 }
@@ -158,7 +159,7 @@ test_refuses_what_is_no_picture (void)
 static void
 test_refuses_a_row_without_models (void)
 {
-  g_autoptr (Harness) h = harness_new ("report");
+  g_autoptr (LbHarness) h = lb_harness_new ("report");
   g_autoptr (LbPacket) packet = lb_packet_new ();
 
   for (guint i = 0; i < 4; i++)
@@ -169,7 +170,7 @@ test_refuses_a_row_without_models (void)
   take_i64 (packet, "images", 0);
   take_i64 (packet, "bytes", 0);
   take_f64 (packet, "training_flops", 0);
-  harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
+  lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
   harness_refuses (h, LB_ERROR_INPUT, "row 1 of 'table.rows' has no accuracies; expected that of one model at least");
 }
 
