@@ -340,6 +340,17 @@ grad_cam (LbHarness *h)
   feed_models (h, 1);
 }
 
+/* A contact sheet as it is sent. */
+static void
+report (LbHarness *h)
+{
+  g_autoptr (LbHarness) sheet = lb_harness_new ("contact-sheet");
+
+  feed_samples (sheet, "samples", 6, 1);
+  harness_run_well (sheet);
+  lb_harness_feed (h, "pictures", "sheet.picture", "picture", lb_harness_output (sheet, "picture", 0), 0);
+}
+
 static void
 trajectory_matching (LbHarness *h)
 {
@@ -384,6 +395,7 @@ static const Example examples[] = {
   { "npz-trajectory-sink", npz_trajectory_sink },
   { "npz-trajectory-source", npz_trajectory_source },
   { "random-selection", random_selection },
+  { "report", report },
   { "sub-sampler", sub_sampler },
   { "tensors", tensors },
   { "trainer", trainer },
