@@ -7,14 +7,12 @@
  *   epoch        ConvNet-D3 trained on 60,000 images in batches of 256 by SGD with momentum
  *   another      the name of an architecture: forward and backward of 64 images
  *
- * Each line on standard input holds a number of repetitions; each answer is a line of the milliseconds they took. At
- * the end of input the program prints the workload's value (so that both sides are seen to compute the same) and its
- * peak memory in bytes. Images are grey, 28 x 28; inputs are those of tests/golden.
+ * Images are grey, 28 x 28; inputs are those of tests/golden. answer.h says how it is asked.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
+#include "bench/answer.h"
 #include "golden/networks.h"
 
 #define CLASSES     10
@@ -197,24 +195,19 @@ workload_clear (Workload *w)
   g_clear_pointer (&w->network, lb_network_free);
 }
 
+static LbCompute *used;
+
 static void
-measure (Workload *w, LbCompute *compute)
+run_once (gpointer data)
 {
-  char line[32];
-  while (fgets (line, sizeof line, stdin) != NULL) {
-    for (gint64 n = g_ascii_strtoll (line, NULL, 10); n > 0; n--) {
-      gint64 start = g_get_monotonic_time ();
-      if (w->learner != NULL)
-        run_epoch (w, compute);
-      else
-        lb_program_run (w->first, compute);
-      if (w->matching)
-        lb_program_run (w->second, compute);
-      printf ("%.3f ", (g_get_monotonic_time () - start) / 1e3);
-    }
-    printf ("\n");
-    fflush (stdout);
-  }
+  Workload *w = data;
+
+  if (w->learner != NULL)
+    run_epoch (w, used);
+  else
+    lb_program_run (w->first, used);
+  if (w->matching)
+    lb_program_run (w->second, used);
 }
 
 int
@@ -232,11 +225,9 @@ main (int argc, char **argv)
   }
   g_autoptr (LbPool) pool = lb_pool_new (atoi (argv[2]));
   g_autoptr (LbCompute) compute = lb_compute_new (pool);
-  measure (&w, compute);
-  struct rusage usage;
-  getrusage (RUSAGE_SELF, &usage);
-  double value = w.learner != NULL ? w.loss : lb_program_scalar (w.matching ? w.second : w.first, w.value);
-  printf ("%.9g %ld\n%s\n", value, usage.ru_maxrss * 1024L, lb_arithmetic_description ());
+  used = compute;
+  answer_requests (run_once, &w);
+  answer_end (w.learner != NULL ? w.loss : lb_program_scalar (w.matching ? w.second : w.first, w.value));
   workload_clear (&w);
   return 0;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """PyTorch's side of compare: the same workloads, lines and inputs as bench-networks.c.
 
-    torch_peer.py train|match-IPC|epoch|ARCHITECTURE THREADS
+    torch_peer.py train|match-IPC|epoch|mtt-IPC-N|ARCHITECTURE THREADS
 
 The networks are those of tests/golden/torch_networks.py, as PyTorch likes them best: weights stored in its own order,
 ReLU in place, all data resident.
@@ -63,9 +63,13 @@ def network_of(name):
     family, depth = (networks.convnet, [3]) if name == 'convnet-d3' else (getattr(networks, name), [])
     parameters = Parameters()
 
-    def apply(images):
-        parameters.next = 0
-        return family(parameters, images, *depth)
+    def apply(images, values=None):
+        """@values stand in for the parameters."""
+        own, parameters.next = parameters.made, 0
+        parameters.made = own if values is None else values
+        scores = family(parameters, images, *depth)
+        parameters.made = own
+        return scores
     with torch.no_grad():
         apply(torch.zeros(1, 1, 28, 28))
     return apply, parameters.made
@@ -103,6 +107,26 @@ def match_step(ipc):
     return match
 
 
+def matched_trajectory(ipc, steps):
+    """One iteration of trajectory matching as its public code does it: through the unrolled graph."""
+    network, parameters = network_of('convnet-d3')
+    images = images_of(golden.SYNTHETIC, CLASSES * ipc).requires_grad_(True)
+    labels, rate = torch.arange(CLASSES).repeat_interleave(ipc), torch.tensor(0.01, requires_grad=True)
+
+    def iteration():
+        student = parameters.copy()
+        for _ in range(steps):
+            loss = F.cross_entropy(network(images, student), labels)
+            gradients = torch.autograd.grad(loss, student, create_graph=True)
+            student = [p - rate * g for p, g in zip(student, gradients)]
+        # From the start to three quarters of it.
+        distance = sum((p - 0.75 * s.detach()).square().sum() for p, s in zip(student, parameters))
+        distance = distance / sum((0.25 * s.detach()).square().sum() for s in parameters)
+        by_images, _ = torch.autograd.grad(distance, [images, rate])
+        return by_images.norm()
+    return iteration
+
+
 def epoch():
     network, parameters = network_of('convnet-d3')
     images, labels = images_of(golden.REAL, EPOCH), torch.arange(EPOCH) % CLASSES
@@ -126,6 +150,8 @@ def workload(name):
         return train_step('convnet-d3', BATCH)
     if name == 'epoch':
         return epoch()
+    if name.startswith('mtt-'):
+        return matched_trajectory(*(int(number) for number in name[len('mtt-'):].split('-')))
     if name.startswith('match-'):
         return match_step(int(name[len('match-'):]))
     return train_step(name, SMALL_BATCH)
