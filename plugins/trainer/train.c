@@ -297,7 +297,7 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
   Course course = { .stage = stage, .rows = rows };
   gboolean done = TRUE;
 
-  if (!packet || !set_open (&set, stage, packet, error)
+  if (!packet || !choose_rate (self, stage, packet, error) || !set_open (&set, stage, packet, error)
       || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error)
       || !resume_course (&course, error))
     return FALSE;

@@ -22,6 +22,8 @@ static const LbProperty properties[] = {
               "Passes over the set; 0: as published, 300, and 1000 with augmentation"),
   LB_INTEGER (Trainer, batch, "batch", "256", 1, 65536, "images", "Images of one step; a smaller set is one batch"),
   LB_NUMBER (Trainer, learning_rate, "learning-rate", "0.01", 0, 1000, NULL, "Learning rate"),
+  LB_BOOLEAN (Trainer, learned_rate, "learned-rate", "false",
+              "The learning rate is the one that was learned with the set (trajectory matching), not learning-rate"),
   LB_CHOICE (Trainer, optimizer, "optimizer", "sgd", optimizers,
              "SGD with momentum, Adam, or Adam with decoupled weight decay"),
   LB_NUMBER (Trainer, momentum, "momentum", "0.9", 0, 1, NULL, "Momentum of SGD"),
@@ -117,6 +119,25 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
                "property 'views-per-image' is %d, but the set has %d views of each image; ask for that many or fewer",
                (int)settings->views, (int)available);
+  return FALSE;
+}
+
+gboolean
+choose_rate (Trainer *self, LbStage *stage, LbPacket *samples, GError **error)
+{
+  LbTensor *learned = lb_packet_get (samples, "inner_learning_rate");
+
+  if (!self->learned_rate)
+    return TRUE;
+  if (learned) {
+    self->learning_rate = lb_tensor_f64 (learned)[0];
+    return TRUE;
+  }
+  g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+               "'%s' has no learning rate that was learned with it, which property 'learned-rate' asks for; expected a "
+               "set of trajectory matching (field inner_learning_rate), so leave the property out and set "
+               "'learning-rate'",
+               lb_stage_source (stage, "samples", 0));
   return FALSE;
 }
 

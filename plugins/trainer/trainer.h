@@ -8,6 +8,7 @@ typedef struct {
   gint64 repeats, epochs, batch, views_per_image, warmup_epochs, snapshot_epochs;
   double learning_rate, momentum, weight_decay, epsilon, decay, ema, cutmix, dense_weight;
   GArray *betas;
+  gboolean learned_rate;
 } Trainer;
 
 /* Passes over the set: as set, or as published. */
@@ -18,6 +19,9 @@ gint64 n_snapshots (const Trainer *self);
 
 /* Settings for a set whose images have @available views each, 0 without dense labels. Properties are checked. */
 gboolean make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error);
+
+/* Where that was asked for, takes the learning rate from the set. */
+gboolean choose_rate (Trainer *self, LbStage *stage, LbPacket *samples, GError **error);
 
 /* The stage's run. */
 gboolean trainer_run (LbStage *stage, gpointer self, GError **error);

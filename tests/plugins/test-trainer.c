@@ -343,6 +343,30 @@ test_refuses_settings_that_cannot_be (void)
   }
 }
 
+/* The rate that was learned with a set does what the same rate does when it is set. */
+static void
+test_learned_rate (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
+  LbTensor *rate = lb_tensor_new (LB_F64, LB_SHAPE (1));
+  g_autoptr (LbPacket) learned = packet_with (samples, "inner_learning_rate", rate);
+  g_autoptr (LbHarness) set = trainer (samples, "samples", "2"), taken = trainer (learned, "samples", "2");
+  g_autoptr (LbHarness) missing = trainer (samples, "samples", "2");
+
+  lb_tensor_f64 (rate)[0] = 0.0625;
+  lb_harness_set (set, "learning-rate", "0.0625");
+  lb_harness_set (taken, "learned-rate", "true");
+  lb_harness_set (missing, "learned-rate", "true");
+  harness_run_well (set);
+  harness_run_well (taken);
+  assert_same_tensor (lb_packet_get (lb_harness_output (set, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (taken, "model", 0), "parameters"));
+  harness_refuses (missing, LB_ERROR_INPUT,
+                   "'set.samples' has no learning rate that was learned with it, which property 'learned-rate' asks for; "
+                   "expected a set of trajectory matching (field inner_learning_rate), so leave the property out and set "
+                   "'learning-rate'");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -357,6 +381,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
   g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
   g_test_add_func ("/trainer/every-choice-reaches-the-training", test_every_choice_reaches_the_training);
+  g_test_add_func ("/trainer/learned-rate", test_learned_rate);
   g_test_add_func ("/trainer/refuses-settings-that-cannot-be", test_refuses_settings_that_cannot_be);
   return g_test_run ();
 }
