@@ -235,7 +235,7 @@ static const LbStageType trajectory_matching_type = {
     "published codes' (lr_lr) for alpha itself: divided by the square of inner-learning-rate it is that of the "
     "logarithm, and both move alpha alike where it starts. The output's field inner_learning_rate brings the learned "
     "alpha; "
-    "stage 'trainer' takes it with inner-rate.\n\n"
+    "stage 'trainer' takes it with learned-rate.\n\n"
     "Published settings, for CIFAR-10: images-per-class 1: inner-steps 50, expert-epochs 2, max-start 2, "
     "rate-learning-rate 1e-7, inner-learning-rate 0.01; 10: 30, 2, 20, 1e-5, 0.001; 50: 30, 2, 40, 1e-5, 0.001 "
     "with image-learning-rate 1000; experts of 50 epochs; ZCA whitening with epsilon 0.1 (stage 'zca' in front of "
