@@ -48,4 +48,4 @@
   extern const LbPlugin limbeck_plugin;                                                                                \
   G_MODULE_EXPORT const LbPlugin limbeck_plugin                                                                        \
       = { LB_PLUGIN_MAGIC, LB_INTERFACE_MAJOR, LB_INTERFACE_MINOR, sizeof (LbPlugin), name_, version_, licence_,       \
-          stages_,         limbeck_load }
+          stages_,         limbeck_load,    LB_PLUGIN_SOURCE }

@@ -309,6 +309,7 @@ lb_document_parse (const char *path, const char *text, gsize length, int code, G
   if (parse_events (&parser, text, length)) {
     document = g_new0 (LbDocument, 1);
     document->path = g_strdup (path);
+    document->text = g_strndup (text, length);
     document->root = g_steal_pointer (&parser.root);
   }
   g_clear_pointer (&parser.root, node_free);
@@ -341,6 +342,7 @@ lb_document_free (LbDocument *document)
     return;
   node_free (document->root);
   g_free (document->path);
+  g_free (document->text);
   g_free (document);
 }
 

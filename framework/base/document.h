@@ -22,6 +22,7 @@ struct _LbDocumentNode {
 
 typedef struct {
   char *path;           /* as given, for messages */
+  char *text;           /* as it was read */
   LbDocumentNode *root; /* a mapping */
 } LbDocument;
 

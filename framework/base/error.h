@@ -28,6 +28,7 @@ typedef enum {
   LB_ERROR_NUMERIC = 7,    /* a value became infinite or not a number */
   LB_ERROR_PROGRAM = 8,    /* a stage broke a rule: wrong shapes in a graph, a packet that is not of its schema */
   LB_ERROR_MEMORY = 9,     /* a run is predicted to take more memory than there is */
+  LB_ERROR_DIFFERENT = 10, /* two runs, or a run and its archive, are not the same */
   LB_ERROR_CANCELLED = 130 /* stopped by the user (128 + SIGINT) */
 } LbError;
 

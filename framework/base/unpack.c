@@ -41,6 +41,7 @@ struct _LbUnpack {
   gboolean is_plain;
   char *failure;    /* why the source could not be read on */
   gint64 position;  /* bytes read or passed over */
+  guint64 most;     /* that position may become */
   gsize tail_zeros; /* zero bytes at the end of what was read */
   gboolean has_ended;
   guint8 block[BLOCK];
@@ -169,6 +170,12 @@ read_source (Archive *archive, void *data, const void **block)
   }
   count_tail_zeros (unpack, unpack->block, (gsize)got);
   unpack->position += got;
+  if ((guint64)unpack->position > unpack->most) {
+    g_autofree char *most = lb_format_bytes (unpack->most);
+    g_free (unpack->failure);
+    unpack->failure = g_strdup_printf ("unpacks to more than %s", most);
+    return ARCHIVE_FATAL;
+  }
   *block = unpack->block;
   return got;
 }
@@ -273,6 +280,7 @@ lb_unpack_open (const char *path, LbUnpackFormat format, const char *expected, G
   unpack->expected = g_strdup (expected);
   unpack->format = format;
   unpack->descriptor = -1;
+  unpack->most = G_MAXUINT64;
   unpack->locale = newlocale (LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
   unpack->archive = archive_read_new ();
   if (format == LB_UNPACK_ZIP ? open_zip (unpack, error) : open_tar (unpack, error))
@@ -300,6 +308,12 @@ lb_unpack_free (LbUnpack *unpack)
   g_free (unpack->expected);
   g_free (unpack->path);
   g_free (unpack);
+}
+
+void
+lb_unpack_limit (LbUnpack *unpack, guint64 most)
+{
+  unpack->most = most;
 }
 
 guint64

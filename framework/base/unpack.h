@@ -32,6 +32,9 @@ typedef struct _LbUnpack LbUnpack;
 LbUnpack *lb_unpack_open (const char *path, LbUnpackFormat format, const char *expected, GError **error);
 void lb_unpack_free (LbUnpack *unpack);
 
+/* Bounds what a tar file may unpack to, members, headers and what follows them together: reading on behind that fails. */
+void lb_unpack_limit (LbUnpack *unpack, guint64 most);
+
 /* Bytes of the packed file. */
 guint64 lb_unpack_file_size (const LbUnpack *unpack);
 

@@ -2,10 +2,12 @@
 #include "pipeline/digest.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/file.h"
 
 #define PIECE (1 << 20)
@@ -16,7 +18,9 @@
 char *
 lb_digest_of_text (const char *text)
 {
-  return g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+  char digest[LB_DIGEST_SIZE];
+  lb_sha256_of (text, strlen (text), digest);
+  return g_strdup (digest);
 }
 
 /* ---- The memory ---- */
@@ -82,17 +86,19 @@ digest_of_file (const char *path, const char *cache)
     close (descriptor);
     return known;
   }
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  char whole[LB_DIGEST_SIZE];
   g_autofree guint8 *piece = g_malloc (PIECE);
   gssize got;
   while ((got = read (descriptor, piece, PIECE)) > 0)
-    g_checksum_update (checksum, piece, got);
+    lb_sha256_add (sha256, piece, (gsize)got);
   close (descriptor);
   if (got < 0)
     return g_strdup ("unreadable");
+  lb_sha256_end (sha256, whole);
   if (cache != NULL)
-    remember (path, &status, g_checksum_get_string (checksum), cache);
-  return g_strdup (g_checksum_get_string (checksum));
+    remember (path, &status, whole, cache);
+  return g_strdup (whole);
 }
 
 static int
@@ -102,9 +108,9 @@ compare_names (gconstpointer a, gconstpointer b)
 }
 
 static void
-add_text (GChecksum *checksum, const char *text)
+add_text (LbSha256 *sha256, const char *text)
 {
-  g_checksum_update (checksum, (const guchar *)text, (gssize)strlen (text) + 1);
+  lb_sha256_add (sha256, text, strlen (text) + 1);
 }
 
 /* Links are followed for files but not for directories below @path, which may lead in a circle. */
@@ -113,7 +119,8 @@ digest_of_directory (const char *path, const char *cache)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  char whole[LB_DIGEST_SIZE];
   const char *name;
   if (dir == NULL)
     return g_strdup ("unreadable");
@@ -128,10 +135,11 @@ digest_of_directory (const char *path, const char *cache)
       digest = g_file_read_link (entry, NULL);
     else
       digest = digest_of_directory (entry, cache);
-    add_text (checksum, names->pdata[i]);
-    add_text (checksum, digest != NULL ? digest : "unreadable");
+    add_text (sha256, names->pdata[i]);
+    add_text (sha256, digest != NULL ? digest : "unreadable");
   }
-  return g_strdup (g_checksum_get_string (checksum));
+  lb_sha256_end (sha256, whole);
+  return g_strdup (whole);
 }
 
 char *
@@ -142,6 +150,32 @@ lb_digest_of_path (const char *path, const char *cache)
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     return g_strdup ("absent");
   return digest_of_file (path, cache);
+}
+
+gboolean
+lb_digest_copy (const char *from, const char *to, guint64 *bytes, char digest[LB_DIGEST_SIZE], GError **error)
+{
+  guint64 size;
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  g_autofree guint8 *piece = g_malloc (PIECE);
+  g_autoptr (LbFileWriter) writer = lb_file_writer_new (to, error);
+  int descriptor = writer != NULL ? lb_file_open (from, &size, error) : -1;
+  gboolean good = descriptor >= 0;
+  gssize got = 0;
+  *bytes = 0;
+  while (good && ((got = read (descriptor, piece, PIECE)) > 0 || (got < 0 && errno == EINTR))) {
+    if (got < 0)
+      continue;
+    lb_sha256_add (sha256, piece, (gsize)got);
+    *bytes += (guint64)got;
+    good = lb_file_writer_put (writer, piece, (gsize)got, error);
+  }
+  if (good && got < 0)
+    good = lb_input_error (from, error, "cannot be read: %s", g_strerror (errno));
+  if (descriptor >= 0)
+    close (descriptor);
+  lb_sha256_end (sha256, digest);
+  return good && lb_file_writer_commit (writer, error);
 }
 
 char *

@@ -1,7 +1,7 @@
-/* Digests of what a run reads: input files, plugins, the framework itself. Private to pipeline/. */
+/* Digests of what a run reads: input files, plugins, the framework itself. Private to the framework. */
 #pragma once
 
-#include <glib.h>
+#include "base/sha256.h"
 
 G_BEGIN_DECLS
 
@@ -14,6 +14,9 @@ char *lb_digest_of_path (const char *path, const char *cache);
 
 /* Of a text. */
 char *lb_digest_of_text (const char *text);
+
+/* Copies the file @from to @to, whole or not at all, and tells size and digest of what was copied. */
+gboolean lb_digest_copy (const char *from, const char *to, guint64 *bytes, char digest[LB_DIGEST_SIZE], GError **error);
 
 /* The library that this code is in, or the executable when it is linked in. */
 char *lb_framework_path (void);

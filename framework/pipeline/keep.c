@@ -17,14 +17,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pipeline/checkpoint.h"
+#include "pipeline/digest.h"
 
 /* How old the copy of the state in memory gets: what is lost when the run is stopped. */
 #define SNAPSHOT_EVERY (G_USEC_PER_SEC / 4)
 
 /* How often a result that another run computes is looked for. */
 #define POLL_USEC 50000
-
-#define PIECE (1 << 20)
 
 /* A result file that the stage may have written, as it was when last looked at; zeros when it was not there. */
 typedef struct {
@@ -42,7 +41,7 @@ typedef struct {
 /* A copy of where the stage stood. */
 typedef struct {
   GArray *state;
-  guint *n_packets; /* of each output */
+  guint *n_packets, *n_sent; /* of each output: kept, and sent */
   guint n_metrics, n_reports;
   double flops, seconds;
   guint64 bytes_out;
@@ -58,8 +57,10 @@ struct _LbKeep {
   gboolean recording, asked; /* asked: the stage has asked for its checkpoint */
   LbStoreLock *lock;
   char *work;
-  LbLedger *ledger; /* of all so far */
-  GArray *files;    /* Written: all that the stage has named */
+  LbLedger *ledger;               /* of all so far */
+  LbLedger *result;               /* that another run has made meanwhile; or NULL */
+  const LbLedger *outcome_ledger; /* of the three that may tell it */
+  GArray *files;                  /* Written: all that the stage has named */
   Spool *spools;
   GArray *saved; /* what the stage resumed from; NULL: nothing */
   Snapshot snapshot;
@@ -88,6 +89,7 @@ lb_keep_new (const LbKeepSetup *setup)
   g_array_set_clear_func (keep->files, written_clear);
   keep->spools = g_new0 (Spool, setup->n_outputs);
   keep->snapshot.n_packets = g_new0 (guint, setup->n_outputs);
+  keep->snapshot.n_sent = g_new0 (guint, setup->n_outputs);
   for (guint i = 0; i < setup->n_outputs; i++)
     keep->spools[i] = (Spool){ -1, lb_store_output_path (keep->work, i) };
   return keep;
@@ -114,10 +116,12 @@ lb_keep_free (LbKeep *keep)
   g_free (keep->spools);
   lb_store_unlock (keep->lock);
   lb_ledger_free (keep->ledger);
+  lb_ledger_free (keep->result);
   g_array_unref (keep->files);
   g_clear_pointer (&keep->saved, g_array_unref);
   g_clear_pointer (&keep->snapshot.state, g_array_unref);
   g_free (keep->snapshot.n_packets);
+  g_free (keep->snapshot.n_sent);
   g_free (keep->output_directory);
   g_free (keep->work);
   g_free (keep);
@@ -127,6 +131,12 @@ LbReuseKind
 lb_keep_outcome (const LbKeep *keep)
 {
   return keep->outcome;
+}
+
+const LbLedger *
+lb_keep_ledger (const LbKeep *keep)
+{
+  return keep->outcome_ledger;
 }
 
 static void G_GNUC_PRINTF (2, 3) notice (LbKeep *keep, const char *format, ...)
@@ -140,33 +150,6 @@ static void G_GNUC_PRINTF (2, 3) notice (LbKeep *keep, const char *format, ...)
 }
 
 /* ---- Result files ---- */
-
-/* Copies @from to @to, and notes size and digest of what was copied. */
-static gboolean
-copy_file (const char *from, const char *to, LbKept *kept, GError **error)
-{
-  guint64 size;
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *piece = g_malloc (PIECE);
-  g_autoptr (LbFileWriter) writer = lb_file_writer_new (to, error);
-  int descriptor = writer != NULL ? lb_file_open (from, &size, error) : -1;
-  gboolean good = descriptor >= 0;
-  gssize got = 0;
-  kept->bytes = 0;
-  while (good && ((got = read (descriptor, piece, PIECE)) > 0 || (got < 0 && errno == EINTR))) {
-    if (got < 0)
-      continue;
-    g_checksum_update (checksum, piece, got);
-    kept->bytes += (guint64)got;
-    good = lb_file_writer_put (writer, piece, (gsize)got, error);
-  }
-  if (good && got < 0)
-    good = lb_input_error (from, error, "cannot be read: %s", g_strerror (errno));
-  if (descriptor >= 0)
-    close (descriptor);
-  g_strlcpy (kept->digest, g_checksum_get_string (checksum), sizeof kept->digest);
-  return good && lb_file_writer_commit (writer, error);
-}
 
 static void
 note_file (LbLedger *ledger, LbKept *kept)
@@ -206,7 +189,7 @@ take_files (LbKeep *keep, GError **error)
       continue;
     g_autofree char *from = g_build_filename (keep->output_directory, file->name, NULL);
     g_autofree char *to = lb_store_file_path (keep->work, file->name);
-    if (!copy_file (from, to, &kept, error)) {
+    if (!lb_digest_copy (from, to, &kept.bytes, kept.digest, error)) {
       *file = before;
       return FALSE;
     }
@@ -222,10 +205,11 @@ bring_files (LbKeep *keep, const char *directory, const LbLedger *ledger, GError
 {
   for (guint i = 0; i < ledger->files->len; i++) {
     const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
-    LbKept copied = { 0 };
+    guint64 bytes;
+    char digest[LB_DIGEST_SIZE];
     g_autofree char *from = lb_store_file_path (directory, kept->name);
     g_autofree char *to = g_build_filename (keep->output_directory, kept->name, NULL);
-    if (!copy_file (from, to, &copied, error))
+    if (!lb_digest_copy (from, to, &bytes, digest, error))
       return FALSE;
   }
   return TRUE;
@@ -310,8 +294,10 @@ take_snapshot (LbKeep *keep, const LbState *state, gint64 now)
 {
   Snapshot *snapshot = &keep->snapshot;
   snapshot->state = lb_state_save (state, snapshot->state);
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
+  for (guint i = 0; i < keep->setup.n_outputs; i++) {
     snapshot->n_packets[i] = ((GArray *)keep->ledger->outputs->pdata[i])->len;
+    snapshot->n_sent[i] = ((GPtrArray *)keep->ledger->sent->pdata[i])->len;
+  }
   snapshot->n_metrics = keep->ledger->metrics->len;
   snapshot->n_reports = keep->ledger->reports->len;
   snapshot->flops = lb_compute_flops (lb_stage_compute (keep->stage));
@@ -328,8 +314,10 @@ ledger_of_snapshot (const LbKeep *keep)
 {
   const Snapshot *snapshot = &keep->snapshot;
   LbLedger *ledger = lb_ledger_copy (keep->ledger);
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
+  for (guint i = 0; i < keep->setup.n_outputs; i++) {
     g_array_set_size (ledger->outputs->pdata[i], snapshot->n_packets[i]);
+    g_ptr_array_set_size (ledger->sent->pdata[i], (int)snapshot->n_sent[i]);
+  }
   g_ptr_array_set_size (ledger->metrics, (int)snapshot->n_metrics);
   g_ptr_array_set_size (ledger->reports, (int)snapshot->n_reports);
   ledger->flops = snapshot->flops;
@@ -468,6 +456,9 @@ on_packet (gpointer data, guint output, LbPacket *packet, GError **error)
   LbKeep *keep = data;
   Spool *spool = &keep->spools[output];
   LbKept kept = { 0 };
+  /* One that runs for its packets alone has told what they are. */
+  if (keep->setup.reuse->result == NULL)
+    lb_ledger_note (keep->ledger, output, packet);
   if (!keep->recording || !keep->ledger->has_packets)
     return TRUE;
   if ((spool->descriptor < 0 && !open_spool (spool, 0, error))
@@ -656,19 +647,21 @@ gboolean
 lb_keep_run (LbKeep *keep, LbStage *stage, GError **error)
 {
   const LbReuseStage *reuse = keep->setup.reuse;
-  g_autoptr (LbLedger) result = NULL;
   keep->stage = stage;
+  keep->outcome_ledger = reuse->result != NULL ? reuse->result : keep->ledger;
   if (reuse->kind == LB_REUSE_RESULT)
     return bring_back (keep, reuse->result, error);
   /* What else it brings is kept already. */
   if (reuse->result != NULL)
     return lb_stage_run (stage, error);
-  if (!claim (keep, &result, error))
+  if (!claim (keep, &keep->result, error))
     return FALSE;
+  const LbLedger *result = keep->result;
   if (result == NULL && keep->lock != NULL)
     return run_and_record (keep, error);
   if (result == NULL || (reuse->send && !result->has_packets))
     return lb_stage_run (stage, error);
+  keep->outcome_ledger = result;
   gboolean done = bring_back (keep, result, error);
   g_clear_pointer (&keep->lock, lb_store_unlock);
   return done;

@@ -33,6 +33,9 @@ extern const LbStageKeeper lb_keep_keeper;
  * stage and keeps them. */
 gboolean lb_keep_run (LbKeep *keep, LbStage *stage, GError **error);
 
+/* What the stage has sent, written and told, once lb_keep_run() has succeeded; the keep's. */
+const LbLedger *lb_keep_ledger (const LbKeep *keep);
+
 /* What came of it, once lb_keep_run() has ended. */
 LbReuseKind lb_keep_outcome (const LbKeep *keep);
 

@@ -41,14 +41,38 @@ kept_array_new (void)
   return array;
 }
 
+static void
+sent_field_clear (gpointer data)
+{
+  LbSentField *field = data;
+  g_free (field->name);
+  g_free (field->type);
+}
+
+static GArray *
+sent_packet_new (void)
+{
+  GArray *fields = g_array_new (FALSE, FALSE, sizeof (LbSentField));
+  g_array_set_clear_func (fields, sent_field_clear);
+  return fields;
+}
+
+static void
+add_output (LbLedger *ledger)
+{
+  g_ptr_array_add (ledger->outputs, kept_array_new ());
+  g_ptr_array_add (ledger->sent, g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref));
+}
+
 LbLedger *
 lb_ledger_new (guint n_outputs)
 {
   LbLedger *ledger = g_new0 (LbLedger, 1);
   ledger->has_packets = TRUE;
   ledger->outputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref);
+  ledger->sent = g_ptr_array_new_with_free_func ((GDestroyNotify)g_ptr_array_unref);
   for (guint i = 0; i < n_outputs; i++)
-    g_ptr_array_add (ledger->outputs, kept_array_new ());
+    add_output (ledger);
   ledger->files = kept_array_new ();
   ledger->metrics = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_metric_free);
   ledger->reports = g_ptr_array_new_with_free_func (g_free);
@@ -65,13 +89,35 @@ copy_kept (GArray *to, const GArray *from)
   }
 }
 
+static void
+copy_sent (GPtrArray *to, const GPtrArray *from)
+{
+  for (guint i = 0; i < from->len; i++)
+    g_ptr_array_add (to, g_array_ref (from->pdata[i])); /* what was sent does not change */
+}
+
+void
+lb_ledger_note (LbLedger *ledger, guint output, const LbPacket *packet)
+{
+  GArray *fields = sent_packet_new ();
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
+    const LbTensor *tensor = lb_packet_field_tensor (packet, i);
+    g_autofree char *shape = lb_shape_to_string (lb_tensor_shape (tensor)), *digest = lb_tensor_digest (tensor);
+    LbSentField field = { .name = g_strdup (lb_packet_field_name (packet, i)) };
+    field.type = g_strconcat (lb_dtype_name (lb_tensor_dtype (tensor)), shape, NULL);
+    g_strlcpy (field.digest, digest, sizeof field.digest);
+    g_array_append_val (fields, field);
+  }
+  g_ptr_array_add (ledger->sent->pdata[output], fields);
+}
+
 LbLedger *
 lb_ledger_copy (const LbLedger *ledger)
 {
   LbLedger *copy = lb_ledger_new (ledger->outputs->len);
   copy->has_packets = ledger->has_packets;
   for (guint i = 0; i < ledger->outputs->len; i++)
-    copy_kept (copy->outputs->pdata[i], ledger->outputs->pdata[i]);
+    lb_ledger_take_packets (copy, ledger, i);
   copy_kept (copy->files, ledger->files);
   for (guint i = 0; i < ledger->metrics->len; i++) {
     const LbMetric *metric = ledger->metrics->pdata[i];
@@ -91,6 +137,7 @@ lb_ledger_free (LbLedger *ledger)
   if (ledger == NULL)
     return;
   g_ptr_array_unref (ledger->outputs);
+  g_ptr_array_unref (ledger->sent);
   g_array_unref (ledger->files);
   g_ptr_array_unref (ledger->metrics);
   g_ptr_array_unref (ledger->reports);
@@ -101,6 +148,7 @@ void
 lb_ledger_take_packets (LbLedger *ledger, const LbLedger *from, guint output)
 {
   copy_kept (ledger->outputs->pdata[output], from->outputs->pdata[output]);
+  copy_sent (ledger->sent->pdata[output], from->sent->pdata[output]);
 }
 
 void
@@ -177,6 +225,26 @@ add_kept (JsonBuilder *builder, const GArray *kept)
 }
 
 static void
+add_sent (JsonBuilder *builder, const GPtrArray *packets)
+{
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < packets->len; i++) {
+    const GArray *fields = packets->pdata[i];
+    json_builder_begin_array (builder);
+    for (guint k = 0; k < fields->len; k++) {
+      const LbSentField *field = &g_array_index (fields, LbSentField, k);
+      json_builder_begin_object (builder);
+      add_text (builder, "name", field->name);
+      add_text (builder, "type", field->type);
+      add_text (builder, "sha256", field->digest);
+      json_builder_end_object (builder);
+    }
+    json_builder_end_array (builder);
+  }
+  json_builder_end_array (builder);
+}
+
+static void
 add_told (JsonBuilder *builder, const LbLedger *ledger)
 {
   json_builder_set_member_name (builder, "metrics");
@@ -208,6 +276,11 @@ lb_ledger_to_json (const LbLedger *ledger)
   json_builder_begin_array (builder);
   for (guint i = 0; i < ledger->outputs->len; i++)
     add_kept (builder, ledger->outputs->pdata[i]);
+  json_builder_end_array (builder);
+  json_builder_set_member_name (builder, "sent");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < ledger->sent->len; i++)
+    add_sent (builder, ledger->sent->pdata[i]);
   json_builder_end_array (builder);
   json_builder_set_member_name (builder, "files");
   add_kept (builder, ledger->files);
@@ -294,6 +367,37 @@ read_kept (GArray *kept, JsonArray *array, gboolean named)
 }
 
 static gboolean
+read_sent_fields (GArray *fields, JsonArray *array)
+{
+  for (guint i = 0; i < json_array_get_length (array); i++) {
+    JsonObject *object = get_object (array, i);
+    const char *name = object != NULL ? get_text (object, "name") : NULL;
+    const char *type = object != NULL ? get_text (object, "type") : NULL;
+    const char *digest = object != NULL ? get_text (object, "sha256") : NULL;
+    if (name == NULL || type == NULL || !lb_is_digest (digest))
+      return FALSE;
+    LbSentField field = { .name = g_strdup (name), .type = g_strdup (type) };
+    g_strlcpy (field.digest, digest, sizeof field.digest);
+    g_array_append_val (fields, field);
+  }
+  return TRUE;
+}
+
+static gboolean
+read_sent (GPtrArray *packets, JsonNode *node)
+{
+  JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++) {
+    JsonNode *packet = json_array_get_element (array, i);
+    GArray *fields = sent_packet_new ();
+    g_ptr_array_add (packets, fields);
+    if (!JSON_NODE_HOLDS_ARRAY (packet) || !read_sent_fields (fields, json_node_get_array (packet)))
+      return FALSE;
+  }
+  return array != NULL;
+}
+
+static gboolean
 read_told (LbLedger *ledger, JsonArray *metrics, JsonArray *reports)
 {
   for (guint i = 0; metrics != NULL && i < json_array_get_length (metrics); i++) {
@@ -315,18 +419,19 @@ read_told (LbLedger *ledger, JsonArray *metrics, JsonArray *reports)
 static gboolean
 read_ledger (LbLedger *ledger, JsonObject *object, gboolean any_outputs)
 {
-  JsonArray *outputs = get_array (object, "outputs");
+  JsonArray *outputs = get_array (object, "outputs"), *sent = get_array (object, "sent");
   JsonNode *has_packets = json_object_get_member (object, "has_packets");
   guint n_outputs = outputs != NULL ? json_array_get_length (outputs) : 0;
   while (any_outputs && ledger->outputs->len < n_outputs)
-    g_ptr_array_add (ledger->outputs, kept_array_new ());
-  if (outputs == NULL || n_outputs != ledger->outputs->len || has_packets == NULL
-      || json_node_get_value_type (has_packets) != G_TYPE_BOOLEAN)
+    add_output (ledger);
+  if (outputs == NULL || sent == NULL || json_array_get_length (sent) != n_outputs || n_outputs != ledger->outputs->len
+      || has_packets == NULL || json_node_get_value_type (has_packets) != G_TYPE_BOOLEAN)
     return FALSE;
   ledger->has_packets = json_node_get_boolean (has_packets);
   for (guint i = 0; i < ledger->outputs->len; i++) {
     JsonNode *node = json_array_get_element (outputs, i);
-    if (!JSON_NODE_HOLDS_ARRAY (node) || !read_kept (ledger->outputs->pdata[i], json_node_get_array (node), FALSE))
+    if (!JSON_NODE_HOLDS_ARRAY (node) || !read_kept (ledger->outputs->pdata[i], json_node_get_array (node), FALSE)
+        || !read_sent (ledger->sent->pdata[i], json_array_get_element (sent, i)))
       return FALSE;
   }
   return read_kept (ledger->files, get_array (object, "files"), TRUE)

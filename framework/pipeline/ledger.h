@@ -18,6 +18,12 @@ typedef struct {
 void lb_metric_free (LbMetric *metric);
 LbMetric *lb_metric_new (const char *name, double value, const char *unit);
 
+/* One tensor of a packet that was sent. */
+typedef struct {
+  char *name, *type;           /* "images", "f32[10, 1, 28, 28]" */
+  char digest[LB_DIGEST_SIZE]; /* of lb_tensor_digest() */
+} LbSentField;
+
 /* One packet, or one result file. Packets lie one behind the other in their output's file. */
 typedef struct {
   char *name;    /* of the file; NULL for a packet */
@@ -28,6 +34,7 @@ typedef struct {
 typedef struct {
   gboolean has_packets; /* whether packets were kept */
   GPtrArray *outputs;   /* GArray* of LbKept, one for each output port of the stage's type */
+  GPtrArray *sent;      /* GPtrArray* of GArray* of LbSentField: of each output, its packets, kept or not */
   GArray *files;        /* LbKept */
   GPtrArray *metrics;   /* LbMetric*, in the order recorded */
   GPtrArray *reports;   /* char* */
@@ -39,6 +46,9 @@ typedef struct {
 LbLedger *lb_ledger_new (guint n_outputs);
 LbLedger *lb_ledger_copy (const LbLedger *ledger);
 void lb_ledger_free (LbLedger *ledger);
+
+/* Notes what @packet holds, as the next that @output sends. */
+void lb_ledger_note (LbLedger *ledger, guint output, const LbPacket *packet);
 
 /* Appends the packets of @output, or the files, of @from. */
 void lb_ledger_take_packets (LbLedger *ledger, const LbLedger *from, guint output);

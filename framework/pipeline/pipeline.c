@@ -66,6 +66,9 @@ lb_pipeline_free (LbPipeline *pipeline)
   g_free (pipeline->path);
   g_free (pipeline->directory);
   g_free (pipeline->title);
+  g_strfreev (pipeline->overrides.params);
+  g_strfreev (pipeline->overrides.settings);
+  g_free (pipeline->overrides.seed);
   lb_document_free (pipeline->document);
   g_free (pipeline);
 }
@@ -538,6 +541,9 @@ read_document (const char *path, LbDocument *document, const LbPipelineOverrides
   pipeline->document = document;
   pipeline->path = g_strdup (path);
   pipeline->directory = g_path_get_dirname (path);
+  pipeline->overrides.params = g_strdupv ((char **)overrides->params);
+  pipeline->overrides.settings = g_strdupv ((char **)overrides->settings);
+  pipeline->overrides.seed = g_strdup (overrides->seed);
   pipeline->stages = g_ptr_array_new_with_free_func (stage_free);
   pipeline->matrix = g_ptr_array_new_with_free_func (axis_free);
   g_autoptr (LbParams) params = lb_params_new (lb_document_get (root, "params"), overrides->params, problems);
@@ -549,6 +555,8 @@ read_document (const char *path, LbDocument *document, const LbPipelineOverrides
   read_matrix (&reader, lb_document_get (root, "matrix"));
   for (guint i = 0; overrides->settings != NULL && overrides->settings[i] != NULL; i++)
     read_setting (&reader, overrides->settings[i]);
+  for (guint i = 0; overrides->found != NULL && overrides->found[i] != NULL; i++)
+    read_setting (&reader, overrides->found[i]);
   lb_params_tell_unused (params, problems);
   return pipeline;
 }

@@ -71,6 +71,10 @@ typedef struct {
   gint64 seed;       /* 0 or more */
   GPtrArray *stages; /* LbPipelineStage*, in file order */
   GPtrArray *matrix; /* LbPipelineAxis*, in file order, without params that the command line fixes */
+  struct {           /* copies of what the command line changed, in its words; NULL where it gave none */
+    char **params, **settings;
+    char *seed;
+  } overrides;
 } LbPipeline;
 
 /* What the command line changes. All may be NULL; the lists are NULL-terminated. */
@@ -78,6 +82,7 @@ typedef struct {
   const char *const *params;   /* --param NAME=VALUE, read as if written in the file */
   const char *const *settings; /* --set STAGE.PROPERTY=VALUE; relative paths from the current directory */
   const char *seed;            /* --seed N */
+  const char *const *found;    /* as @settings: where an archive's inputs lie here, which changes nothing */
 } LbPipelineOverrides;
 
 /* Reads @path. NULL only when the file cannot be read as YAML or is of another format version; otherwise what could be
@@ -92,8 +97,8 @@ void lb_pipeline_free (LbPipeline *pipeline);
 /* The stage called @name, or NULL; *index is its place in the file's order unless NULL. */
 LbPipelineStage *lb_pipeline_find (const LbPipeline *pipeline, const char *name, guint *index);
 
-/* How many runs the matrix expands into, 1 without one; and the params of run @index as NAME=VALUE, NULL-terminated, the
- * last axis changing fastest. Free with g_strfreev(). */
+/* How many runs the matrix expands into, 1 without one; and the params of run @index as NAME=VALUE, NULL-terminated,
+ * the last axis changing fastest. Free with g_strfreev(). */
 guint lb_pipeline_n_points (const LbPipeline *pipeline);
 char **lb_pipeline_point (const LbPipeline *pipeline, guint index);
 

@@ -6,7 +6,7 @@
 #include "pipeline/digest.h"
 
 /* Raised when the meaning of a recipe or the form of what is kept changes. */
-#define STORE_FORMAT "1"
+#define STORE_FORMAT "2"
 
 /* ---- Writing ---- */
 

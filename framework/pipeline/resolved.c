@@ -51,12 +51,14 @@ append_inputs (GString *out, const LbPlanStage *stage)
 }
 
 static void
-append_property (GString *out, const LbProperty *property, gconstpointer self)
+append_property (GString *out, const LbProperty *property, gconstpointer self, const char *other)
 {
   g_string_append_printf (out, "      %s: ", property->name);
   const char *path
       = property->kind == LB_PROPERTY_PATH ? *(char *const *)((const char *)self + property->offset) : NULL;
-  if (path != NULL && path[0] != '\0') {
+  if (other != NULL) {
+    append_quoted (out, other);
+  } else if (path != NULL && path[0] != '\0') {
     g_autofree char *absolute = g_canonicalize_filename (path, NULL);
     append_quoted (out, absolute);
   } else {
@@ -67,26 +69,33 @@ append_property (GString *out, const LbProperty *property, gconstpointer self)
 }
 
 static void
-append_stage (GString *out, const LbPlanStage *stage)
+append_stage (GString *out, const LbPlan *plan, guint index, LbPathName name, gpointer data)
 {
+  const LbPlanStage *stage = &plan->stages[index];
   const LbProperty *properties = stage->entry->type->properties;
   g_string_append_printf (out, "  %s:\n    plugin: %s\n", stage->written->name, stage->written->plugin);
   append_inputs (out, stage);
   for (const LbProperty *row = properties; row != NULL && row->name != NULL; row++) {
     if (row == properties)
       g_string_append (out, "    with:\n");
-    append_property (out, row, stage->self);
+    append_property (out, row, stage->self, name != NULL ? name (data, index, row) : NULL);
   }
 }
 
 char *
-lb_plan_to_yaml (const LbPlan *plan)
+lb_plan_to_portable_yaml (const LbPlan *plan, LbPathName name, gpointer data)
 {
   g_autoptr (GString) out = g_string_new (NULL);
   g_string_append_printf (out, "limbeck: %d\ntitle: ", LB_PIPELINE_FORMAT);
   append_quoted (out, plan->pipeline->title);
   g_string_append_printf (out, "\nseed: %" G_GINT64_FORMAT "\nstages:\n", plan->pipeline->seed);
   for (guint i = 0; i < plan->n_stages; i++)
-    append_stage (out, &plan->stages[i]);
+    append_stage (out, plan, i, name, data);
   return g_strdup (out->str);
+}
+
+char *
+lb_plan_to_yaml (const LbPlan *plan)
+{
+  return lb_plan_to_portable_yaml (plan, NULL, NULL);
 }

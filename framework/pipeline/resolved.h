@@ -9,4 +9,10 @@ G_BEGIN_DECLS
  * every property of every stage with its value, absolute paths, the seed. Free with g_free(). */
 char *lb_plan_to_yaml (const LbPlan *plan);
 
+/* The path that stands for the file or folder that property @property of stage @stage names; NULL: its own. */
+typedef const char *(*LbPathName) (gpointer data, guint stage, const LbProperty *property);
+
+/* The same with other paths, as they are where it will be read. */
+char *lb_plan_to_portable_yaml (const LbPlan *plan, LbPathName name, gpointer data);
+
 G_END_DECLS

@@ -15,7 +15,10 @@
 #include "pipeline/facts.h"
 #include "pipeline/keep.h"
 #include "pipeline/metrics.h"
+#include "pipeline/note.h"
 #include "pipeline/observer.h"
+#include "pipeline/provenance.h"
+#include "pipeline/record.h"
 #include "pipeline/run.h"
 #include "plugin/host.h"
 
@@ -26,7 +29,8 @@ typedef struct {
   LbRun *run;
   const LbPlanStage *planned;
   LbStage *stage;
-  LbKeep *keep; /* NULL without a store */
+  LbKeep *keep;             /* NULL without a store; */
+  LbLedger *note;           /* then this is there */
   GArray *inputs, *outputs; /* LbStageLink */
   GThread *thread;
   LbActivity activity;
@@ -53,7 +57,8 @@ struct _LbRun {
   gboolean cancelled;  /* by the user, before any stage failed and all had ended */
   GPtrArray *failures; /* GError*, in the order they happened */
   GError *stop;        /* what stopped a stage when nothing else explains it */
-  gint64 started, ended;
+  gint64 started, ended, started_real;
+  LbProvenance *provenance;
   LbCost *cost;
   gboolean knows_peak;
   guint64 memory_before, memory_peak;
@@ -223,8 +228,8 @@ make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
     .n_outputs = stage->outputs->len,
     .listener = &listener,
     .listener_data = stage,
-    .keeper = stage->keep != NULL ? &lb_keep_keeper : NULL,
-    .keeper_data = stage->keep,
+    .keeper = stage->keep != NULL ? &lb_keep_keeper : &lb_note_keeper,
+    .keeper_data = stage->keep != NULL ? (gpointer)stage->keep : stage->note,
   };
   stage->stage = lb_stage_new (&setup);
 }
@@ -257,6 +262,8 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   run->reuse = g_steal_pointer (&reuse);
   run->plan = plan;
   run->cost = lb_cost_new (plan);
+  g_autofree char *cache = settings->store != NULL ? lb_store_digests_path (settings->store) : NULL;
+  run->provenance = lb_provenance_new (plan, cache);
   run->output_directory = g_steal_pointer (&directory);
   run->arithmetic = g_strdup (settings->arithmetic);
   run->pool = pool;
@@ -283,6 +290,8 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   for (guint i = 0; i < run->n_stages; i++) {
     if (run->reuse != NULL && !run->reuse->stages[i].closes)
       make_keep (run, &run->stages[i], settings->checkpoint_interval);
+    else
+      run->stages[i].note = lb_ledger_new (plan->stages[i].configured->outputs->len);
     make_stage (run, &run->stages[i], settings->trace_numerics);
   }
   return run;
@@ -297,6 +306,7 @@ lb_run_free (LbRun *run)
     StageRun *stage = &run->stages[i];
     lb_stage_free (stage->stage);
     lb_keep_free (stage->keep);
+    lb_ledger_free (stage->note);
     g_array_unref (stage->inputs);
     g_array_unref (stage->outputs);
     g_ptr_array_unref (stage->metrics);
@@ -316,6 +326,7 @@ lb_run_free (LbRun *run)
   g_free (run->output_directory);
   g_free (run->arithmetic);
   lb_cost_free (run->cost);
+  lb_provenance_free (run->provenance);
   g_free (run);
 }
 
@@ -377,7 +388,8 @@ stage_thread (gpointer data)
     lb_keep_run (stage->keep, stage->stage, &error);
   else
     lb_stage_run (stage->stage, &error);
-  lb_timeline_end (began, "stage", stage->activity.name, "bytes_out", (gint64)lb_stage_bytes_out (stage->stage), NULL, 0);
+  lb_timeline_end (began, "stage", stage->activity.name, "bytes_out", (gint64)lb_stage_bytes_out (stage->stage), NULL,
+                   0);
   end_stage (stage, error);
   return NULL;
 }
@@ -535,6 +547,32 @@ write_metrics (LbRun *run, const char *path, GError **error)
   return lb_file_write (path, text, strlen (text), error);
 }
 
+static gboolean
+write_provenance (LbRun *run, GError **error)
+{
+  g_autofree const LbLedger **ledgers = g_new0 (const LbLedger *, run->n_stages);
+  g_autofree GPtrArray **metrics = g_new0 (GPtrArray *, run->n_stages);
+  g_autofree double *seconds = g_new0 (double, run->n_stages);
+  g_autofree const char **keys = g_new0 (const char *, run->n_stages);
+  for (guint i = 0; i < run->n_stages; i++) {
+    const StageRun *stage = &run->stages[i];
+    ledgers[i] = stage->keep != NULL ? lb_keep_ledger (stage->keep) : stage->note;
+    metrics[i] = stage->metrics;
+    keys[i] = run->reuse != NULL ? run->reuse->stages[i].key : NULL;
+    seconds[i] = lb_activity_seconds (&stage->activity, stage->activity.ended);
+  }
+  LbProvenanceEnd end = { .output_directory = run->output_directory,
+                          .arithmetic = run->arithmetic,
+                          .threads = lb_run_threads (run),
+                          .started = run->started_real,
+                          .seconds = lb_run_seconds (run),
+                          .keys = run->reuse != NULL ? keys : NULL,
+                          .ledgers = ledgers,
+                          .metrics = metrics,
+                          .stage_seconds = seconds };
+  return lb_provenance_write (run->provenance, &end, error);
+}
+
 /* What is going to be done with each stage, and what was found damaged. */
 static void
 tell_reuse (LbRun *run)
@@ -555,13 +593,16 @@ gboolean
 lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = g_build_filename (run->output_directory, "metrics.json", NULL);
-  /* One of an earlier run must not stand beside the results of this one. */
+  g_autofree char *provenance = lb_record_path (run->output_directory, LB_PROVENANCE_FILE);
+  /* Those of an earlier run must not stand beside the results of this one. */
   g_unlink (path);
+  g_unlink (provenance);
   lb_file_remove_leftovers (run->output_directory);
   tell_reuse (run);
   run->knows_peak = lb_memory_reset_peak ();
   run->memory_before = lb_memory_resident ();
   run->started = g_get_monotonic_time ();
+  run->started_real = g_get_real_time ();
   start_stages (run);
   wait_for_stages (run, cancellable);
   run->ended = g_get_monotonic_time ();
@@ -569,7 +610,7 @@ lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
 
   g_autofree LbActivity *activities = sample (run, run->ended);
   GError *failure = find_failure (run);
-  if (failure == NULL)
+  if (failure == NULL && write_provenance (run, &failure))
     write_metrics (run, path, &failure);
   gboolean recorded
       = lb_observer_end (run->observer, activities, run->n_stages, failure, run->ended, failure == NULL ? error : NULL);

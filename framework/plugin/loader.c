@@ -173,7 +173,8 @@ is_empty (const char *text)
 static gsize
 descriptor_size (guint minor)
 {
-  return minor == 0 ? G_STRUCT_OFFSET (LbPlugin, load) : sizeof (LbPlugin);
+  static const gsize sizes[] = { G_STRUCT_OFFSET (LbPlugin, load), G_STRUCT_OFFSET (LbPlugin, source) };
+  return minor < G_N_ELEMENTS (sizes) ? sizes[minor] : sizeof (LbPlugin);
 }
 
 LbPluginLoad

@@ -40,6 +40,12 @@ entry_free (gpointer data)
   g_free (entry);
 }
 
+const char *
+lb_plugin_source (const LbPlugin *plugin)
+{
+  return plugin->interface_minor < 2 ? NULL : plugin->source;
+}
+
 LbRegistry *
 lb_registry_new (void)
 {

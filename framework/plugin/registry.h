@@ -19,6 +19,9 @@ typedef struct {
 /* The flags of its type; none for a plugin that was built before there were flags. */
 LbStageFlags lb_stage_entry_flags (const LbStageEntry *entry);
 
+/* The digest of the sources that a plugin was built from; NULL when it does not tell, as those of interface 1.1. */
+const char *lb_plugin_source (const LbPlugin *plugin);
+
 typedef struct _LbRegistry LbRegistry;
 
 /* Loads the schemas and plugins of the standard places: the build tree that the running command stands in (`plugins`

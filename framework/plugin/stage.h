@@ -341,7 +341,14 @@ typedef struct {
   /* Since 1.1: called when the plugin is taken in, to make known what else it brings, such as architectures
    * (LB_DEFINE_PLUGIN_TABLES); @path is its file. FALSE refuses the plugin. NULL: it brings stage types alone. */
   gboolean (*load) (const char *path, GError **error);
+  /* Since 1.2: digest of the sources it was built from, for records of runs; NULL: not told. */
+  const char *source;
 } LbPlugin;
+
+/* Given by the build (framework/source-digest). */
+#ifndef LB_PLUGIN_SOURCE
+#  define LB_PLUGIN_SOURCE NULL
+#endif
 
 /* One line at the end of a plugin's file: LB_DEFINE_PLUGIN ("idx", "1.0", "LGPL-2.1-or-later", &idx_type); */
 #define LB_DEFINE_PLUGIN(name_, version_, licence_, ...)                                                               \
@@ -355,6 +362,7 @@ typedef struct {
                                                     version_,                                                          \
                                                     licence_,                                                          \
                                                     limbeck_stages,                                                    \
-                                                    NULL }
+                                                    NULL,                                                              \
+                                                    LB_PLUGIN_SOURCE }
 
 G_END_DECLS

@@ -52,21 +52,15 @@ append_field_header (GByteArray *bytes, const char *name, const LbTensor *tensor
 typedef struct {
   LbRecordSink sink;
   gpointer data;
-  GChecksum *checksum;
+  LbSha256 *sha256;
   guint64 length;
 } Writer;
 
 static gboolean
 put (Writer *writer, gconstpointer bytes, gsize length, GError **error)
 {
-  const guint8 *at = bytes;
-
   writer->length += length;
-  for (gsize done = 0; done < length;) {
-    gsize piece = MIN (length - done, G_MAXINT);
-    g_checksum_update (writer->checksum, at + done, (gssize)piece);
-    done += piece;
-  }
+  lb_sha256_add (writer->sha256, bytes, length);
   return length == 0 || writer->sink (writer->data, bytes, length, error);
 }
 
@@ -74,9 +68,9 @@ gboolean
 lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint64 *length, char digest[LB_DIGEST_SIZE],
                  GError **error)
 {
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   g_autoptr (GByteArray) header = g_byte_array_new ();
-  Writer writer = { sink, data, checksum, 0 };
+  Writer writer = { sink, data, sha256, 0 };
 
   g_byte_array_append (header, (const guint8 *)MAGIC, sizeof MAGIC);
   append_u32 (header, lb_packet_n_fields (packet));
@@ -91,7 +85,7 @@ lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint
   if (!put (&writer, header->data, header->len, error))
     return FALSE;
   *length = writer.length;
-  g_strlcpy (digest, g_checksum_get_string (checksum), LB_DIGEST_SIZE);
+  lb_sha256_end (sha256, digest);
   return TRUE;
 }
 
@@ -102,7 +96,7 @@ typedef struct {
   int descriptor;
   const char *path;
   guint64 offset, left;
-  GChecksum *checksum;
+  LbSha256 *sha256;
 } Reader;
 
 static gboolean
@@ -126,7 +120,7 @@ get (Reader *reader, gpointer bytes, gsize length, GError **error)
       return lb_input_error (reader->path, error, "cannot be read: %s", g_strerror (errno));
     if (got == 0)
       return damaged (reader, error, "the file is cut short");
-    g_checksum_update (reader->checksum, at, got);
+    lb_sha256_add (reader->sha256, at, (gsize)got);
     at += got;
     length -= (gsize)got;
     reader->offset += (guint64)got;
@@ -199,7 +193,10 @@ get_field (Reader *reader, LbPacket *packet, GError **error)
 static gboolean
 check_digest (Reader *reader, const char *digest, GError **error)
 {
-  if (strcmp (g_checksum_get_string (reader->checksum), digest) == 0)
+  char found[LB_DIGEST_SIZE];
+
+  lb_sha256_end (reader->sha256, found);
+  if (strcmp (found, digest) == 0)
     return TRUE;
   return lb_input_error (
       reader->path, error,
@@ -209,9 +206,9 @@ check_digest (Reader *reader, const char *digest, GError **error)
 gboolean
 lb_record_verify (int descriptor, const char *path, guint64 offset, guint64 length, const char *digest, GError **error)
 {
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   g_autofree guint8 *piece = g_malloc (PIECE);
-  Reader reader = { descriptor, path, offset, length, checksum };
+  Reader reader = { descriptor, path, offset, length, sha256 };
 
   while (reader.left > 0)
     if (!get (&reader, piece, (gsize)MIN (reader.left, PIECE), error))
@@ -222,9 +219,9 @@ lb_record_verify (int descriptor, const char *path, guint64 offset, guint64 leng
 LbPacket *
 lb_record_read (int descriptor, const char *path, guint64 offset, guint64 length, const char *digest, GError **error)
 {
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   g_autoptr (LbPacket) packet = lb_packet_new ();
-  Reader reader = { descriptor, path, offset, length, checksum };
+  Reader reader = { descriptor, path, offset, length, sha256 };
   char magic[sizeof MAGIC];
   guint32 n_fields = 0;
 

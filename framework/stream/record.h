@@ -5,12 +5,10 @@
  */
 #pragma once
 
+#include "base/sha256.h"
 #include "stream/packet.h"
 
 G_BEGIN_DECLS
-
-/* Hexadecimal SHA-256 with its end. */
-#define LB_DIGEST_SIZE 65
 
 /* Where bytes go; FALSE and an error ends the writing. */
 typedef gboolean (*LbRecordSink) (gpointer data, gconstpointer bytes, gsize length, GError **error);

@@ -7,6 +7,7 @@
 #include "tensor/tensor.h"
 
 #include "base/account.h"
+#include "base/sha256.h"
 
 #include <string.h>
 
@@ -351,12 +352,14 @@ lb_tensor_convert (const LbTensor *tensor, LbDType dtype)
 char *
 lb_tensor_digest (const LbTensor *tensor)
 {
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  char digest[LB_DIGEST_SIZE];
   g_autofree char *dims = lb_shape_to_string (tensor->shape);
   const char *name = dtypes[tensor->dtype].name;
 
-  g_checksum_update (checksum, (const guchar *)name, strlen (name));
-  g_checksum_update (checksum, (const guchar *)dims, strlen (dims));
-  g_checksum_update (checksum, tensor->data, lb_tensor_bytes (tensor));
-  return g_strdup (g_checksum_get_string (checksum));
+  lb_sha256_add (sha256, name, strlen (name));
+  lb_sha256_add (sha256, dims, strlen (dims));
+  lb_sha256_add (sha256, tensor->data, lb_tensor_bytes (tensor));
+  lb_sha256_end (sha256, digest);
+  return g_strdup (digest);
 }

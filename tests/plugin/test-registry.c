@@ -124,16 +124,20 @@ test_loads_plugin (Fixture *fixture, gconstpointer data)
   g_assert_true (lb_registry_load (fixture->registry, path, &error));
 }
 
-/* A descriptor that ends where that of interface 1.0 ended. */
+/* Descriptors that end where those of interfaces 1.0 and 1.1 ended. */
 static void
-test_loads_plugin_of_an_older_interface (Fixture *fixture, gconstpointer data)
+test_loads_plugins_of_older_interfaces (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *path = install (fixture, "oldest", "oldest.so");
-  g_autoptr (GError) error = NULL;
+  for (const char *const *name = (const char *const[]){ "oldest", "older", NULL }; *name != NULL; name++) {
+    g_autofree char *file = g_strconcat (*name, ".so", NULL), *path = install (fixture, *name, file);
+    g_autoptr (GError) error = NULL;
 
-  g_assert_true (lb_registry_load (fixture->registry, path, &error));
-  g_assert_no_error (error);
-  g_assert_nonnull (lb_registry_find (fixture->registry, "oldest"));
+    g_assert_true (lb_registry_load (fixture->registry, path, &error));
+    g_assert_no_error (error);
+    const LbStageEntry *entry = lb_registry_find (fixture->registry, *name);
+    g_assert_nonnull (entry);
+    g_assert_null (lb_plugin_source (entry->plugin));
+  }
 }
 
 /* What a plugin brings beside stage types is known to every stage after loading; loading it anew changes nothing. */
@@ -469,7 +473,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
   ADD ("/registry/loads-a-plugin", test_loads_plugin);
-  ADD ("/registry/loads-a-plugin-of-an-older-interface", test_loads_plugin_of_an_older_interface);
+  ADD ("/registry/loads-plugins-of-older-interfaces", test_loads_plugins_of_older_interfaces);
   ADD ("/registry/loads-architectures", test_loads_architectures);
   ADD ("/registry/refuses-architectures-of-a-known-name", test_refuses_architectures_of_a_known_name);
   ADD ("/registry/scans-directories-in-name-order", test_scans_in_name_order);
