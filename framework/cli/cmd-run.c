@@ -6,6 +6,7 @@
 
 #include <glib-unix.h>
 
+#include "archive/reader.h"
 #include "base/memory.h"
 #include "base/timeline.h"
 #include "cli/run-parts.h"
@@ -31,6 +32,7 @@ options_clear (LbRunOptions *options)
   g_free (options->until);
   g_free (options->jobs);
   g_strfreev (options->files);
+  g_strfreev (options->data);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbRunOptions, options_clear)
@@ -78,6 +80,8 @@ parse (int argc, char **argv, LbRunOptions *options)
     { "only", 0, 0, G_OPTION_ARG_FILENAME, &options->only, "Run STAGE alone, on results that are kept", "STAGE" },
     { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options->dry_run,
       "Run nothing: say which stages would be run, resumed or reused, and why", NULL },
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->data,
+      "A folder that has inputs which an archive does not carry, under any names; may be given again", "DIR" },
     { "jobs", 'j', 0, G_OPTION_ARG_FILENAME, &options->jobs,
       "Runs of a matrix side by side, as far as memory allows (default: one for each processor)", "N" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
@@ -85,12 +89,13 @@ parse (int argc, char **argv, LbRunOptions *options)
     G_OPTION_ENTRY_NULL,
   };
   LbParsed parsed = lb_command_parse (
-      argc, argv, entries, "FILE", "Runs the pipeline that FILE describes.",
+      argc, argv, entries, "FILE", "Runs the pipeline that FILE, a pipeline file or an archive, describes.",
       "A --param is read as if written in FILE; paths in a --set are taken from the current directory.\n"
       "Progress goes to standard error, as one JSON object a line with --progress=json; DIR/run/ holds\n"
       "the pipeline as run, the log, the metrics as they come, and what 'limbeck status DIR' tells. Reports and a "
       "table of costs, or with --format=json the\n"
       "content of DIR/metrics.json, go to standard output, also with --quiet in the latter case.\n"
+      "An archive is run as it was; --set, --param and --seed make a variation of it.\n"
       "Where FILE has a matrix, there is a run for each combination of its values, in DIR/NAME=VALUE,...; what they\n"
       "have in common is computed once, in the store.",
       1, 1, &options->files);
@@ -300,6 +305,9 @@ lb_command_run (int argc, char **argv)
   LbParsed parsed = parse (argc, argv, &options);
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
+  int opened = lb_archive_is (options.files[0]) ? lb_run_open_archive (&options) : 0;
+  if (opened != 0)
+    return opened;
   g_auto (LbLoaded) loaded
       = { .threads = options.n_threads, .until = options.only != NULL ? options.only : options.until };
   int status = lb_command_load (options.files[0], &options.changes, TRUE, &loaded);

@@ -14,6 +14,7 @@ lb_changes_clear (LbChanges *changes)
   g_clear_pointer (&changes->params, g_strfreev);
   g_clear_pointer (&changes->settings, g_strfreev);
   g_clear_pointer (&changes->seed, g_free);
+  g_clear_pointer (&changes->found, g_strfreev);
 }
 
 void
@@ -185,7 +186,7 @@ lb_command_load (const char *path, const LbChanges *changes, gboolean configure,
     return LB_ERROR_USAGE;
 
   g_autoptr (LbProblems) problems = lb_problems_new (path);
-  LbPipelineOverrides overrides = { params, settings, changes->seed };
+  LbPipelineOverrides overrides = { params, settings, changes->seed, (const char *const *)changes->found };
   loaded->pipeline = lb_pipeline_read (path, &overrides, problems);
   if (loaded->pipeline != NULL) {
     loaded->registry = lb_registry_new_default ();

@@ -38,6 +38,10 @@ int lb_command_completion (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);
 int lb_command_status (int argc, char **argv);
 int lb_command_store (int argc, char **argv);
+int lb_command_archive (int argc, char **argv);
+int lb_command_verify (int argc, char **argv);
+int lb_command_show (int argc, char **argv);
+int lb_command_diff (int argc, char **argv);
 
 /* ---- Options ---- */
 
@@ -46,6 +50,7 @@ typedef struct {
   char **params;
   char **settings;
   char *seed;
+  char **found; /* of no option: where an archive's inputs lie */
 } LbChanges;
 
 void lb_changes_clear (LbChanges *changes);

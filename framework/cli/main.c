@@ -13,11 +13,15 @@
 #include "graph/program.h"
 
 const LbCommand lb_commands[] = {
-  { "run", "FILE", "run a pipeline", lb_command_run },
+  { "run", "FILE", "run a pipeline, or an archive again", lb_command_run },
   { "check", "FILE", "find all mistakes in a pipeline, print its types and its cost", lb_command_check },
   { "graph", "FILE", "draw a pipeline", lb_command_graph },
   { "status", "DIR", "tell how far a run is, or how it ended", lb_command_status },
   { "store", "list|verify|prune", "look after the results that are kept", lb_command_store },
+  { "archive", "RUN", "put a finished run into one file", lb_command_archive },
+  { "verify", "FILE", "check an archive, up to running it again to the same bits", lb_command_verify },
+  { "show", "FILE", "tell what is inside an archive", lb_command_show },
+  { "diff", "A B", "compare two archives or runs", lb_command_diff },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
   { "schema", "", "print the JSON Schema of pipeline files, for editors", lb_command_schema },
   { "manual", "[PAGE]", "print a page of the manual, for man", lb_command_manual },
@@ -36,6 +40,7 @@ const LbCommandNote lb_exit_statuses[] = {
   { "7", "a value became infinite or not a number" },
   { "8", "a stage broke a rule of the framework" },
   { "9", "a run is predicted to take more memory than there is" },
+  { "10", "a run is not the same as its archive, or as another run" },
   { "130", "stopped by SIGINT or SIGTERM, with a checkpoint; a second one kills at once" },
   { NULL, NULL },
 };

@@ -13,7 +13,7 @@ typedef struct {
   LbChanges changes;
   char *output, *threads, *format, *memory_limit, *progress, *trace, *store, *interval, *only, *until, *jobs;
   gboolean quiet, trace_numerics, no_store, dry_run;
-  GStrv files;
+  GStrv files, data;
   guint n_threads, n_jobs; /* 0: one for each processor */
   double checkpoint_interval;
   LbRunFormat output_format;
@@ -33,6 +33,10 @@ LbProgress *lb_run_options_progress (const LbRunOptions *options, gboolean may_b
 
 /* Whether --only can be done: all that the stage needs is kept, or cheap. Tells if not. */
 gboolean lb_run_options_only (const LbRunOptions *options, const LbPlan *plan, LbStore *store, GError **error);
+
+/* Opens the archive that is to be run, files[0]: unpacks it below the output directory, finds its inputs, and puts the
+ * pipeline file's path, the changes that lead to it and the output directory into @options. Returns the exit status. */
+int lb_run_open_archive (LbRunOptions *options);
 
 /* Runs every point of the matrix that @first, the pipeline without it, has. Returns the exit status. */
 int lb_run_matrix (const LbRunOptions *options, const LbLoaded *first, LbStore *store);

@@ -1,0 +1,297 @@
+/* Archives of runs. */
+#include "archive/writer.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <glib/gstdio.h>
+
+#include "archive/crate.h"
+#include "archive/finished.h"
+#include "archive/pack.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "pipeline/digest.h"
+#include "pipeline/record.h"
+#include "tensor/npz.h"
+
+typedef struct {
+  const char *directory;
+  const LbArchiveSettings *settings;
+  LbFinished *run; /* its manifest is changed on the way */
+  LbPack *pack;
+  char *scratch; /* a folder for packets, or NULL */
+} Writer;
+
+/* ---- Members ---- */
+
+static gboolean
+add_texts (Writer *writer, GError **error)
+{
+  JsonObject *texts = writer->run->texts;
+  g_autoptr (GList) names = json_object_get_members (texts);
+  for (GList *at = names; at != NULL; at = at->next)
+    if (!lb_pack_add_text (writer->pack, at->data, json_object_get_string_member (texts, at->data), error))
+      return FALSE;
+  static const char *const records[] = { "log.txt", "metrics.csv", "metrics.jsonl" };
+  for (guint i = 0; i < G_N_ELEMENTS (records); i++) {
+    g_autofree char *name = g_strconcat ("run/", records[i], NULL);
+    g_autofree char *path = lb_record_path (writer->directory, records[i]);
+    if (!lb_pack_add_file (writer->pack, name, path, NULL, error))
+      return FALSE;
+  }
+  g_autofree char *metrics = g_build_filename (writer->directory, "metrics.json", NULL);
+  return lb_pack_add_file (writer->pack, "run/metrics.json", metrics, NULL, error);
+}
+
+static gboolean
+add_results (Writer *writer, const LbManifestStage *stage, GError **error)
+{
+  for (guint i = 0; i < stage->results->len; i++) {
+    const LbManifestResult *result = stage->results->pdata[i];
+    g_autofree char *name = g_strconcat ("outputs/", result->name, NULL);
+    g_autofree char *path = g_build_filename (writer->directory, result->name, NULL);
+    char digest[LB_DIGEST_SIZE];
+    if (!lb_pack_add_file (writer->pack, name, path, digest, error))
+      return FALSE;
+    if (strcmp (digest, result->digest) != 0)
+      return lb_input_error (
+          path, error,
+          "has the SHA-256 %s, where stage '%s' left %s; the file was changed after the run: run the "
+          "pipeline again",
+          digest, stage->name, result->digest);
+  }
+  return TRUE;
+}
+
+/* All files below @path, a folder. */
+static gboolean
+add_folder (Writer *writer, const char *name, const char *path, GError **error)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *entry;
+  if (dir == NULL)
+    return lb_input_error (path, error, "cannot be opened; make it readable for you");
+  while ((entry = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *inner = g_build_filename (path, entry, NULL), *inner_name = g_build_filename (name, entry, NULL);
+    if (g_file_test (inner, G_FILE_TEST_IS_DIR) ? !add_folder (writer, inner_name, inner, error)
+                                                : !lb_pack_add_file (writer->pack, inner_name, inner, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+add_input (Writer *writer, const LbManifestInput *input, GError **error)
+{
+  char digest[LB_DIGEST_SIZE] = "absent";
+  const char *path = input->found != NULL ? input->found : "";
+  if (input->is_folder) {
+    g_autofree char *whole = lb_digest_of_path (path, NULL);
+    g_strlcpy (digest, whole, sizeof digest);
+  }
+  if (input->is_folder ? !add_folder (writer, input->path, path, error)
+                       : !lb_pack_add_file (writer->pack, input->path, path, digest, error))
+    return FALSE;
+  return strcmp (digest, input->digest) == 0
+         || lb_input_error (path, error,
+                            "has the SHA-256 %s, where the run read %s; the input was changed after the run: run the "
+                            "pipeline again",
+                            digest, input->digest);
+}
+
+/* ---- Packets ---- */
+
+/* @packet as an .npz file in the scratch folder. */
+static gboolean
+add_packet (Writer *writer, const char *name, const LbPacket *packet, GError **error)
+{
+  g_autofree char *base = g_strdup (name);
+  g_autoptr (GArray) tensors = lb_named_tensors_new ();
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
+    LbNamedTensor tensor
+        = { g_strdup (lb_packet_field_name (packet, i)), lb_tensor_ref (lb_packet_field_tensor (packet, i)) };
+    g_array_append_val (tensors, tensor);
+  }
+  g_autofree char *path = g_build_filename (writer->scratch, g_strdelimit (base, "/", '-'), NULL);
+  return lb_npz_write (path, (LbNamedTensor *)tensors->data, tensors->len, FALSE, error)
+         && lb_pack_add_file (writer->pack, name, path, NULL, error);
+}
+
+static gboolean
+check_packet (const LbPacket *packet, const LbManifestPacket *written, const char *path, GError **error)
+{
+  gboolean same = lb_packet_n_fields (packet) == written->tensors->len;
+  for (guint i = 0; same && i < written->tensors->len; i++) {
+    const LbManifestTensor *tensor = written->tensors->pdata[i];
+    g_autofree char *digest = lb_tensor_digest (lb_packet_field_tensor (packet, i));
+    same = strcmp (digest, tensor->digest) == 0 && strcmp (tensor->name, lb_packet_field_name (packet, i)) == 0;
+  }
+  return same || lb_input_error (path, error, "holds other packets than the run sent; run the pipeline again");
+}
+
+static gboolean
+add_output (Writer *writer, const LbManifestStage *stage, const LbManifestOutput *output, const char *path,
+            const GArray *kept, GError **error)
+{
+  guint64 size, offset = 0;
+  int descriptor = kept->len > 0 ? lb_file_open (path, &size, error) : -1;
+  gboolean good = kept->len == 0 || descriptor >= 0;
+  if (kept->len != output->packets->len)
+    good = good && lb_input_error (path, error, "holds other packets than the run sent; run the pipeline again");
+  for (guint i = 0; good && i < kept->len; i++) {
+    const LbKept *record = &g_array_index (kept, LbKept, i);
+    g_autofree char *name = lb_manifest_packet_member (stage, output, i);
+    g_autoptr (LbPacket) packet = lb_record_read (descriptor, path, offset, record->bytes, record->digest, error);
+    good = packet != NULL && check_packet (packet, output->packets->pdata[i], path, error)
+           && add_packet (writer, name, packet, error);
+    offset += record->bytes;
+  }
+  if (descriptor >= 0)
+    close (descriptor);
+  return good;
+}
+
+static gboolean
+no_packets (const LbManifestStage *stage, GError **error)
+{
+  g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+               "stage '%s': its packets are not in the store any more, or never were; run the pipeline again with that "
+               "store, or archive it without --with-store",
+               stage->name);
+  return FALSE;
+}
+
+static gboolean
+add_packets (Writer *writer, const LbManifestStage *stage, JsonObject *object, GError **error)
+{
+  const char *key = lb_finished_key (writer->run, stage->name);
+  g_autoptr (LbStoreLock) lock = NULL;
+  g_autoptr (LbLedger) ledger = NULL;
+  LbStore *store = writer->settings->store;
+  if (store == NULL || key == NULL)
+    return no_packets (stage, error);
+  if (!lb_store_try_lock (store, key, TRUE, &lock, error)
+      || (lock != NULL && !lb_store_read (store, key, LB_ANY_OUTPUTS, &ledger, error)))
+    return FALSE;
+  if (ledger == NULL || ledger->outputs->len != stage->outputs->len)
+    return no_packets (stage, error);
+  JsonArray *outputs = json_object_get_array_member (object, "outputs");
+  g_autofree char *directory = lb_store_result_path (store, key);
+  for (guint i = 0; ledger->has_packets && i < ledger->outputs->len; i++) {
+    g_autofree char *path = lb_store_output_path (directory, i);
+    if (!add_output (writer, stage, stage->outputs->pdata[i], path, ledger->outputs->pdata[i], error))
+      return FALSE;
+    json_object_set_boolean_member (json_array_get_object_element (outputs, i), "carried", TRUE);
+  }
+  return TRUE;
+}
+
+/* ---- Tolerances ---- */
+
+static gboolean
+wrong_tolerance (const char *text, GError **error)
+{
+  g_set_error (
+      error, LB_ERROR, LB_ERROR_USAGE,
+      "--tolerance %s: expected STAGE.METRIC=VALUE for a metric of the run, or tensors=VALUE, with a number of 0 "
+      "or more",
+      text);
+  return FALSE;
+}
+
+/* Sets the tolerance of metrics called "stage.metric"; FALSE when there is none. */
+static gboolean
+set_metric (Writer *writer, const char *name, double value)
+{
+  JsonArray *stages = json_object_get_array_member (writer->run->object, "stages");
+  gboolean found = FALSE;
+  for (guint i = 0; i < json_array_get_length (stages); i++) {
+    JsonObject *stage = json_array_get_object_element (stages, i);
+    JsonArray *metrics = json_object_get_array_member (stage, "metrics");
+    for (guint k = 0; k < json_array_get_length (metrics); k++) {
+      JsonObject *metric = json_array_get_object_element (metrics, k);
+      g_autofree char *whole = g_strdup_printf ("%s.%s", json_object_get_string_member (stage, "name"),
+                                                json_object_get_string_member (metric, "name"));
+      if (strcmp (whole, name) != 0)
+        continue;
+      json_object_set_double_member (metric, "tolerance", value);
+      found = TRUE;
+    }
+  }
+  return found;
+}
+
+static gboolean
+set_tolerances (Writer *writer, GError **error)
+{
+  const char *const *texts = writer->settings->tolerances;
+  json_object_set_double_member (writer->run->object, "tolerance", writer->run->manifest->tolerance);
+  for (guint i = 0; texts != NULL && texts[i] != NULL; i++) {
+    const char *equals = strrchr (texts[i], '=');
+    char *end = NULL;
+    double value = equals != NULL ? g_ascii_strtod (equals + 1, &end) : -1;
+    if (!(value >= 0 && value < G_MAXDOUBLE) || end == equals + 1 || *end != '\0')
+      return wrong_tolerance (texts[i], error);
+    g_autofree char *name = g_strndup (texts[i], equals - texts[i]);
+    if (strcmp (name, "tensors") == 0)
+      json_object_set_double_member (writer->run->object, "tolerance", value);
+    else if (!set_metric (writer, name, value))
+      return wrong_tolerance (texts[i], error);
+  }
+  return TRUE;
+}
+
+/* ---- The whole ---- */
+
+static gboolean
+add_all (Writer *writer, GError **error)
+{
+  const LbManifest *manifest = writer->run->manifest;
+  JsonArray *stages = json_object_get_array_member (writer->run->object, "stages");
+  if (!add_texts (writer, error))
+    return FALSE;
+  for (guint i = 0; writer->settings->with_inputs && i < manifest->inputs->len; i++)
+    if (!add_input (writer, manifest->inputs->pdata[i], error))
+      return FALSE;
+  for (guint i = 0; i < manifest->stages->len; i++) {
+    const LbManifestStage *stage = manifest->stages->pdata[i];
+    if (!add_results (writer, stage, error)
+        || (writer->settings->with_packets
+            && !add_packets (writer, stage, json_array_get_object_element (stages, i), error)))
+      return FALSE;
+  }
+  json_object_set_boolean_member (writer->run->object, "has-inputs", writer->settings->with_inputs);
+  return set_tolerances (writer, error);
+}
+
+static gboolean
+write_archive (Writer *writer, const char *path, GError **error)
+{
+  if (!add_all (writer, error))
+    return FALSE;
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  json_node_set_object (node, writer->run->object);
+  g_autofree char *raw = json_to_string (node, TRUE), *numbers = lb_format_json (raw);
+  g_autofree char *text = g_strconcat (numbers, "\n", NULL);
+  g_autofree char *crate = lb_crate_to_json (writer->run->manifest, writer->pack);
+  return lb_pack_add_text (writer->pack, LB_ARCHIVE_MANIFEST, text, error)
+         && lb_pack_add_text (writer->pack, LB_ARCHIVE_CRATE, crate, error)
+         && lb_pack_write (writer->pack, path, error);
+}
+
+gboolean
+lb_archive_write (const char *directory, const char *path, const LbArchiveSettings *settings, GError **error)
+{
+  g_autoptr (LbFinished) run = lb_finished_read (directory, error);
+  g_autoptr (LbPack) pack = lb_pack_new ();
+  Writer writer = { .directory = directory, .settings = settings, .run = run, .pack = pack };
+  if (run == NULL || (settings->with_packets && (writer.scratch = g_dir_make_tmp ("limbeck-XXXXXX", error)) == NULL))
+    return FALSE;
+  gboolean good = write_archive (&writer, path, error);
+  if (writer.scratch != NULL)
+    lb_store_remove_tree (writer.scratch);
+  g_free (writer.scratch);
+  return good;
+}
