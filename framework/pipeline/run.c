@@ -610,12 +610,12 @@ lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
 
   g_autofree LbActivity *activities = sample (run, run->ended);
   GError *failure = find_failure (run);
-  if (failure == NULL && write_provenance (run, &failure))
+  if (failure == NULL)
     write_metrics (run, path, &failure);
   gboolean recorded
       = lb_observer_end (run->observer, activities, run->n_stages, failure, run->ended, failure == NULL ? error : NULL);
   if (failure == NULL)
-    return recorded;
+    return recorded && write_provenance (run, error);
   g_propagate_error (error, failure);
   return FALSE;
 }

@@ -1,0 +1,14 @@
+/* What is fuzzed: the reader of archives, and each parser that it hands bytes to. A target takes any bytes whatever and
+ * may refuse them, but neither crash nor hang nor take memory without bound.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+  const char *name; /* of its folder of the corpus */
+  void (*run) (const guint8 *data, gsize length);
+} FuzzTarget;
+
+/* Ends with a row without a name. */
+extern const FuzzTarget fuzz_targets[];
