@@ -136,10 +136,10 @@ check_name (Reader *reader, const LbUnpackMember *found, GError **error)
   const GPtrArray *members = reader->archive->members;
   const LbArchiveMember *last = members->len > 0 ? members->pdata[members->len - 1] : NULL;
   const char *fault = lb_member_fault (found->name);
-  if (fault != NULL)
-    return refuse (reader, found->name, error, "has a name that %s", fault);
   if (!found->is_file)
     return refuse (reader, found->name, error, "is a link, a folder or a device, where a regular file was expected");
+  if (fault != NULL)
+    return refuse (reader, found->name, error, "has a name that %s", fault);
   if (members->len > LB_ARCHIVE_MOST_MEMBERS)
     return refuse (reader, found->name, error, "is one of more than %d", LB_ARCHIVE_MOST_MEMBERS);
   if (last == NULL && strcmp (found->name, LB_ARCHIVE_SUMS) != 0)

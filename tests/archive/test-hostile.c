@@ -164,7 +164,8 @@ write_members (const Fixture *fixture, const GArray *members, gboolean packed)
       archive_entry_set_hardlink (entry, member->target);
     else if (member->target != NULL)
       archive_entry_set_symlink (entry, member->target);
-    g_assert_cmpint (archive_write_header (archive, entry), ==, ARCHIVE_OK);
+    /* Names that are not ASCII are a warning in the C locale. */
+    g_assert_cmpint (archive_write_header (archive, entry), >=, ARCHIVE_WARN);
     archive_write_data (archive, member->data, member->length);
     archive_entry_free (entry);
     /* One that declares more than it has is the last: nothing behind it, nor what would be filled up. */
@@ -239,7 +240,11 @@ test_every_byte_counts (Fixture *fixture, gconstpointer data)
     member->data[at] ^= (guint8)(1 << g_rand_int_range (rand, 0, 8));
     /* A name in the list of digests that was changed is told as the member that is not listed or not there. */
     gboolean is_list = strcmp (member->name, "SHA256SUMS") == 0;
-    assert_members_refused (fixture, members, is_list ? "SHA256SUMS" : member->name, "member '");
+    g_autofree char *path = write_members (fixture, members, FALSE);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (LbArchive) archive = lb_archive_read (path, NULL, NULL, &error);
+    g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
+    g_assert_nonnull (strstr (error->message, is_list ? "SHA256SUMS" : member->name));
   }
 }
 
@@ -423,7 +428,7 @@ test_list_that_is_none (Fixture *fixture, gconstpointer data)
   for (guint i = 0; texts[i] != NULL; i++) {
     g_autoptr (GArray) members = members_new ();
     add (members, "SHA256SUMS", texts[i], strlen (texts[i]));
-    assert_members_refused (fixture, members, "member 'SHA256SUMS'", "; the archive was changed");
+    assert_members_refused (fixture, members, "member '", "; the archive was changed");
   }
 }
 
