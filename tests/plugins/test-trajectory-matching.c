@@ -217,6 +217,75 @@ test_clip_bounds_the_step (void)
   g_assert_cmpfloat (sqrt (norm), <, 0.00011);
 }
 
+/* ---- The gradient, seen from outside: small steps of the images against what they do to the loss ---- */
+
+#define SMOOTH "convnet-d1:width=8:activation=sigmoid"
+
+/* One iteration from @images, one of each class, moved at @rate. */
+static LbHarness *
+one_iteration (LbPacket *source, LbTensor *images, LbPacket *one_expert, const char *const *variant, const char *rate)
+{
+  LbHarness *h = lb_harness_new ("trajectory-matching");
+  g_autoptr (LbPacket) from = lb_packet_new ();
+
+  lb_packet_set (from, "images", images);
+  lb_packet_take (from, "labels", lb_class_labels (CLASSES, 1));
+  lb_packet_share (from, source, "mean", "std", NULL);
+  lb_harness_feed (h, "source", "set.samples", "samples", from, CLASSES);
+  lb_harness_feed (h, "experts", "teachers.trajectory", "trajectory", one_expert, CLASSES);
+  lb_harness_set (h, "iterations", "1");
+  lb_harness_set (h, "inner-steps", "5");
+  lb_harness_set (h, "expert-epochs", "3");
+  lb_harness_set (h, "inner-learning-rate", "0.5");
+  lb_harness_set (h, "augmentation", "none");
+  lb_harness_set (h, "image-learning-rate", rate);
+  for (guint i = 0; variant[i]; i += 2)
+    lb_harness_set (h, variant[i], variant[i + 1]);
+  harness_run_well (h);
+  return h;
+}
+
+/* The loss at @images + @by @direction. */
+static double
+loss_at (LbPacket *source, LbTensor *images, LbTensor *direction, double by, LbPacket *one_expert,
+         const char *const *variant)
+{
+  g_autoptr (LbTensor) moved = lb_tensor_copy (images);
+
+  for (gint64 i = 0; i < lb_tensor_size (moved); i++)
+    lb_tensor_f32 (moved)[i] += (float)(by * lb_tensor_f32 (direction)[i]);
+  g_autoptr (LbHarness) h = one_iteration (source, moved, one_expert, variant, "0");
+  return lb_harness_first_value (h);
+}
+
+static void
+test_gradient_is_that_of_the_loss (gconstpointer data)
+{
+  const char *const *variant = data;
+  g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
+  g_autoptr (LbPacket) one_expert = train_expert (SMOOTH, source, SNAPSHOTS, 2);
+  g_autoptr (LbTensor) images = lb_tensor_new (LB_F32, LB_SHAPE (CLASSES, 1, 8, 8));
+  LbRandom random = lb_random (lb_key (5));
+  double square = 0;
+
+  lb_random_fill_normal (&random, lb_tensor_f32 (images), (gsize)lb_tensor_size (images));
+  g_autoptr (LbHarness) h = one_iteration (source, images, one_expert, variant, "1");
+  g_autoptr (LbTensor) gradient = lb_tensor_copy (images_of (h));
+  for (gint64 i = 0; i < lb_tensor_size (images); i++) {
+    float *g = lb_tensor_f32 (gradient) + i;
+
+    *g = lb_tensor_f32 (images)[i] - *g;
+    square += (double)*g * *g;
+  }
+  g_assert_cmpfloat (square, >, 0);
+  double by = 0.005 / sqrt (square);
+  double slope = (loss_at (source, images, gradient, by, one_expert, variant)
+                  - loss_at (source, images, gradient, -by, one_expert, variant))
+                 / (2 * by);
+  g_test_message ("slope %g, squared gradient %g", slope, square);
+  g_assert_cmpfloat (fabs (slope / square - 1), <, 0.005);
+}
+
 static void
 test_same_bits_at_any_thread_count (void)
 {
@@ -255,7 +324,8 @@ test_refuses_other_experts (void)
   g_autoptr (LbPacket) good = expert (source, 9);
   g_autoptr (LbPacket) bright = packet_with (good, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.6f }));
   g_autoptr (LbPacket) whitened = packet_with (good, "whitening_mean", lb_tensor_new (LB_F32, LB_SHAPE (1, 8, 8)));
-  g_autoptr (LbHarness) other = matching (source, "1"), few = matching (source, "1"), normalised = matching (source, "1");
+  g_autoptr (LbHarness) other = matching (source, "1"), few = matching (source, "1"),
+                        normalised = matching (source, "1");
   g_autoptr (LbHarness) zca = matching (source, "1");
 
   add_expert (other, wide);
@@ -377,7 +447,18 @@ test_explosions_are_named (void)
 int
 main (int argc, char **argv)
 {
+  static const char *const variants[][5] = { { NULL },
+                                             { "intermediate-weight", "2" },
+                                             { "synthetic-batch", "2" },
+                                             { "augmentation", "color_crop_cutout_flip_scale_rotate" },
+                                             { "learn-labels", "true", "intermediate-weight", "1" } };
+  static const char *const names[] = { "plain", "intermediate", "batches", "augmented", "soft-labels" };
+
   g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (variants); i++) {
+    g_autofree char *name = g_strdup_printf ("/trajectory-matching/gradient-is-that-of-the-loss/%s", names[i]);
+    g_test_add_data_func (name, variants[i], test_gradient_is_that_of_the_loss);
+  }
   g_test_add_func ("/trajectory-matching/loss-falls", test_loss_falls);
   g_test_add_func ("/trajectory-matching/rate-is-learned", test_rate_is_learned);
   g_test_add_func ("/trajectory-matching/rate-stays-positive", test_rate_stays_positive);
