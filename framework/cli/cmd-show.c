@@ -95,6 +95,26 @@ print_stages (const LbManifest *manifest)
   printf ("\nStages\n%s", text);
 }
 
+/* "plugin NAME version" and the like, one row a plugin. */
+static void
+print_plugins (const GPtrArray *facts)
+{
+  static const char prefix[] = "plugin ", suffix[] = " version";
+  g_autoptr (LbTable) table = lb_table_new ("llll");
+  for (guint i = 0; i < facts->len; i++) {
+    const LbFact *fact = facts->pdata[i];
+    if (!g_str_has_prefix (fact->name, prefix) || !g_str_has_suffix (fact->name, suffix))
+      continue;
+    g_autofree char *name = g_strndup (fact->name, strlen (fact->name) - strlen (suffix));
+    g_autofree char *interface = g_strconcat (name, " interface", NULL), *source = g_strconcat (name, " source", NULL);
+    const char *digest = lb_fact_get (facts, source), *built_for = lb_fact_get (facts, interface);
+    lb_table_add (table, name + strlen (prefix), fact->value != NULL ? fact->value : "not told",
+                  built_for != NULL ? built_for : "not told", digest != NULL ? digest : "not told");
+  }
+  g_autofree char *text = lb_table_to_text (table, 2);
+  printf ("\nPlugins: version, interface, sources\n%s", text);
+}
+
 int
 lb_command_show (int argc, char **argv)
 {
@@ -119,6 +139,6 @@ lb_command_show (int argc, char **argv)
   print_inputs (archive);
   print_facts (manifest->overrides, "Given on the command line");
   print_facts (manifest->facts, "Where it was run");
-  print_facts (manifest->plugins, "Plugins");
+  print_plugins (manifest->plugins);
   return 0;
 }

@@ -3,11 +3,8 @@
  * The main thread makes everything, starts one thread a stage and waits in its main context. All that stage threads
  * tell goes through @lock; records are read without it only after the threads have ended.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -17,6 +14,7 @@
 #include "pipeline/metrics.h"
 #include "pipeline/note.h"
 #include "pipeline/observer.h"
+#include "pipeline/output.h"
 #include "pipeline/provenance.h"
 #include "pipeline/record.h"
 #include "pipeline/run.h"
@@ -130,46 +128,6 @@ on_grown (gpointer data, const char *link, gsize from, gsize to)
   lb_observer_grown (run->observer, link, from, to);
 }
 
-/* ---- The output directory ---- */
-
-char *
-lb_run_default_output (const char *path)
-{
-  g_autofree char *base = g_path_get_basename (path);
-  char *dot = strrchr (base, '.');
-  if (dot != NULL && dot != base)
-    *dot = '\0';
-  return g_strconcat (base, ".out", NULL);
-}
-
-/* Whether a file can be made in @directory is known only by making one. */
-static gboolean
-prepare_directory (const char *directory, GError **error)
-{
-  const char *failed = NULL;
-  int reason = 0;
-  if (g_mkdir_with_parents (directory, 0777) != 0) {
-    failed = "cannot be made";
-    reason = errno;
-  } else {
-    g_autofree char *probe = g_build_filename (directory, ".limbeck-XXXXXX", NULL);
-    int fd = g_mkstemp (probe);
-    if (fd < 0) {
-      failed = "cannot be written to";
-      reason = errno;
-    } else {
-      close (fd);
-      g_unlink (probe);
-    }
-  }
-  if (failed == NULL)
-    return TRUE;
-  g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
-               "output directory '%s' %s: %s; name one that can be written to with --output", directory, failed,
-               g_strerror (reason));
-  return FALSE;
-}
-
 /* ---- Making a run ---- */
 
 static void
@@ -239,7 +197,7 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
 {
   g_autofree char *directory = settings->output_directory != NULL ? g_strdup (settings->output_directory)
                                                                   : lb_run_default_output (plan->pipeline->path);
-  if (!prepare_directory (directory, error))
+  if (!lb_output_prepare (directory, error))
     return NULL;
   g_autoptr (LbReuse) reuse = NULL;
   if (settings->store != NULL

@@ -188,7 +188,8 @@ lb_store_unlock (LbStoreLock *lock)
 static char *
 seal (const char *text)
 {
-  g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+  char digest[LB_DIGEST_SIZE];
+  lb_sha256_of (text, strlen (text), digest);
   return g_strconcat (digest, "\n", text, NULL);
 }
 
@@ -201,7 +202,8 @@ unseal (const char *path, const char *text, gsize length, GError **error)
     return NULL;
   }
   gsize rest = length - (gsize)(end + 1 - text);
-  g_autofree char *digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *)end + 1, rest);
+  char digest[LB_DIGEST_SIZE];
+  lb_sha256_of (end + 1, rest, digest);
   if (strlen (digest) == (gsize)(end - text) && strncmp (text, digest, strlen (digest)) == 0)
     return end + 1;
   lb_input_error (path, error, "is not what was written: its SHA-256 differs");
