@@ -484,6 +484,7 @@ read_stages (Reader *reader, LbManifest *manifest, JsonArray *array)
     stage->name = g_steal_pointer (&name);
     stage->type = take_text (reader, object, "type", FALSE);
     stage->plugin = take_text (reader, object, "plugin", TRUE);
+    stage->closes = object != NULL && json_object_get_boolean_member_with_default (object, "closes", FALSE);
     JsonArray *sources = get_array (reader, object, "inputs");
     for (guint k = 0; k < length (reader, sources); k++) {
       JsonObject *source = item (reader, sources, "inputs", k);

@@ -49,9 +49,10 @@ typedef struct {
 
 typedef struct {
   char *name, *type, *plugin;
-  GPtrArray *sources;                     /* LbFact*: port and what is linked to it */
-  GPtrArray *properties;                  /* LbFact* */
-  GPtrArray *files;                       /* LbFact*: property and the path of an input */
+  gboolean closes;       /* it tells of the run as a whole, with its times: what it writes is another thing each time */
+  GPtrArray *sources;    /* LbFact*: port and what is linked to it */
+  GPtrArray *properties; /* LbFact* */
+  GPtrArray *files;      /* LbFact*: property and the path of an input */
   GPtrArray *outputs, *results, *metrics; /* pointers to the above */
 } LbManifestStage;
 

@@ -413,6 +413,8 @@ add_stage (JsonBuilder *builder, const LbProvenance *provenance, guint index, co
   lb_json_add_text (builder, "name", stage->written->name);
   lb_json_add_text (builder, "type", stage->entry->type->name);
   lb_json_add_text (builder, "plugin", stage->entry->plugin != NULL ? stage->entry->plugin->name : NULL);
+  json_builder_set_member_name (builder, "closes");
+  json_builder_add_boolean_value (builder, (lb_stage_entry_flags (stage->entry) & LB_STAGE_CLOSES) != 0);
   begin (builder, "inputs", TRUE);
   for (guint i = 0; i < stage->links->len; i++) {
     const LbPlanLink *link = &g_array_index (stage->links, LbPlanLink, i);

@@ -51,6 +51,10 @@ def content(path):
         return {key: metrics[key] for key in metrics.keys() - {'timing'}}
     if path.endswith('.html'):
         return re.sub(rb'<dl class="facts">.*?</dl>|<section id="costs">.*?</section>', b'', data, flags=re.DOTALL)
+    if os.path.basename(path) == 'provenance.json':
+        manifest = json.loads(data)['manifest']
+        stages = [{key: stage[key] for key in stage.keys() - {'seconds'}} for stage in manifest['stages']]
+        return {key: manifest[key] for key in manifest.keys() - {'run'}} | {'stages': stages}
     return data
 
 
