@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/table.h"
 #include "graph/program.h"
+#include "plugin/crash.h"
 
 const LbCommand lb_commands[] = {
   { "run", "FILE", "run a pipeline, or an archive again", lb_command_run },
@@ -158,6 +159,7 @@ main (int argc, char **argv)
   /* A full disk and a reader that has left are errors of write(), told with a sentence. */
   signal (SIGPIPE, SIG_IGN);
   signal (SIGXFSZ, SIG_IGN);
+  lb_crash_report ();
   /* Large blocks go back to the system when they are freed, whatever was freed before: what a run takes can be
    * predicted. */
   mallopt (M_MMAP_THRESHOLD, 1 << 20);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "plugin/crash.h"
 #include "plugin/port.h"
 
 /* A stage symbol with a known value. */
@@ -544,7 +545,13 @@ static gboolean
 run_configure (LbConfigure *configure, gpointer self, GError **error)
 {
   GError *failure = NULL;
-  gboolean done = configure->type->configure == NULL || configure->type->configure (configure, self, &failure);
+  gboolean done = TRUE;
+  if (configure->type->configure != NULL) {
+    lb_crash_enter (lb_crash_path ((gconstpointer)configure->type->configure), "configure of stage type",
+                    configure->type->name);
+    done = configure->type->configure (configure, self, &failure);
+    lb_crash_leave ();
+  }
 
   if (configure->misuse != NULL) {
     g_clear_error (&failure);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "plugin/crash.h"
 
 #define DESCRIPTOR_SYMBOL "limbeck_plugin"
 
@@ -221,7 +222,9 @@ lb_plugin_open (const char *path, GModule **module, GError **error)
   /* A module linked with -ffast-math would set this thread, and those it makes, to flush subnormal numbers. */
   fenv_t before;
   fegetenv (&before);
+  lb_crash_enter (path, NULL, NULL);
   GModule *opened = g_module_open (path, G_MODULE_BIND_LOCAL);
+  lb_crash_leave ();
   fesetenv (&before);
   if (opened == NULL) {
     refuse_link (path, g_module_error (), error);

@@ -12,6 +12,7 @@
 #include "base/account.h"
 #include "base/file.h"
 #include "plugin/collect.h"
+#include "plugin/crash.h"
 #include "plugin/port.h"
 
 /* One input port: its links in order, and how far sequential reading has come. */
@@ -137,9 +138,11 @@ gboolean
 lb_stage_work (LbStage *stage, GError **error)
 {
   GError *failure = NULL;
+  lb_crash_enter (lb_crash_path ((gconstpointer)stage->type->run), "stage", stage->name);
   lb_account_enter (stage->account);
   gboolean done = stage->type->run (stage, stage->self, &failure);
   lb_account_enter (NULL);
+  lb_crash_leave ();
 
   if (!done && failure == NULL)
     failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM,

@@ -36,10 +36,43 @@ typedef struct {
 gboolean limbeck_test_symbol_that_nobody_has (LbStage *stage);
 #endif
 
+/* Ways of crashing that a compiler does not see through. */
+G_GNUC_UNUSED static gint64
+write_somewhere (void)
+{
+  gint64 *volatile nowhere = NULL;
+
+  *nowhere = 1;
+  return *nowhere;
+}
+
+static gint64 recurse (volatile gint64 *depth);
+static gint64 (*volatile again) (volatile gint64 *depth) = recurse;
+
+static gint64
+recurse (volatile gint64 *depth)
+{
+  volatile gint64 here[1000] = { *depth };
+
+  return again (here) + here[*depth % 1000];
+}
+
+#ifdef TOY_CONFIGURE
+static gboolean
+try_configure (LbConfigure *configure, gpointer self, GError **error)
+{
+  return TOY_CONFIGURE == 0;
+}
+#else
+#  define try_configure NULL
+#endif
+
 static gboolean
 run (LbStage *stage, gpointer self, GError **error)
 {
-#ifdef TOY_MISSING_SYMBOL
+#if defined TOY_RUN
+  return TOY_RUN == 0;
+#elif defined TOY_MISSING_SYMBOL
   return limbeck_test_symbol_that_nobody_has (stage);
 #else
   return lb_stage_progress (stage, 1, 1, NULL, 0, error);
@@ -50,7 +83,12 @@ static const LbProperty properties[]
     = { LB_INTEGER (Toy, count, "count", TOY_DEFAULT, 1, 10, NULL, "Number of toys"), LB_PROPERTIES_END };
 
 G_GNUC_UNUSED static const LbStageType type = {
-  .name = TOY_STAGE, .summary = "Does nothing", .properties = properties, .instance_size = sizeof (Toy), .run = run
+  .name = TOY_STAGE,
+  .summary = "Does nothing",
+  .properties = properties,
+  .instance_size = sizeof (Toy),
+  .configure = try_configure,
+  .run = run,
 };
 
 static const LbStageType *const stages[] = {
