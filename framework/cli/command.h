@@ -33,6 +33,7 @@ int lb_command_run (int argc, char **argv);
 int lb_command_check (int argc, char **argv);
 int lb_command_inspect (int argc, char **argv);
 int lb_command_schema (int argc, char **argv);
+int lb_command_new_plugin (int argc, char **argv);
 int lb_command_manual (int argc, char **argv);
 int lb_command_completion (int argc, char **argv);
 int lb_command_graph (int argc, char **argv);

@@ -24,6 +24,7 @@ const LbCommand lb_commands[] = {
   { "show", "FILE", "tell what is inside an archive", lb_command_show },
   { "diff", "A B", "compare two archives or runs", lb_command_diff },
   { "inspect", "[NAME]", "describe a stage type or a stream schema, or list all", lb_command_inspect },
+  { "new-plugin", "NAME", "write a plugin to start from", lb_command_new_plugin },
   { "schema", "", "print the JSON Schema of pipeline files, for editors", lb_command_schema },
   { "manual", "[PAGE]", "print a page of the manual, for man", lb_command_manual },
   { "completion", "bash|zsh|fish", "print what makes a shell complete command lines", lb_command_completion },
