@@ -24,6 +24,7 @@
 
 G_BEGIN_DECLS
 
+/* One stage, with what a test gave it and what came of its last run. Of one thread. */
 typedef struct _LbHarness LbHarness;
 
 /* A stage of the type @type, from the plugins of the search path (LIMBECK_PLUGIN_PATH and the standard places). */
@@ -32,6 +33,7 @@ LbHarness *lb_harness_new (const char *type);
 LbHarness *lb_harness_new_for (const LbStageType *type);
 void lb_harness_free (LbHarness *h);
 
+/* The type it was made for; the plugin's. */
 const LbStageType *lb_harness_type (LbHarness *h);
 
 /* Sets a property, written as in a pipeline file. */
@@ -76,6 +78,7 @@ guint64 lb_harness_events (LbHarness *h);
 
 /* ---- What came of the last run; all of it the harness's ---- */
 
+/* Packets that output @port sent, and one of them. A stage that failed has sent none. */
 guint lb_harness_n_outputs (LbHarness *h, const char *port);
 LbPacket *lb_harness_output (LbHarness *h, const char *port, guint index);
 

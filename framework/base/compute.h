@@ -6,6 +6,7 @@
 
 G_BEGIN_DECLS
 
+/* A worker pool, and what programs of one stage have counted. */
 typedef struct _LbCompute LbCompute;
 
 /* @pool is borrowed and must outlive the result. */

@@ -9,8 +9,10 @@
 
 G_BEGIN_DECLS
 
+/* The domain of all errors of the framework and of plugins; codes are LbError. */
 #define LB_ERROR (lb_error_quark ())
 
+/* What LB_ERROR stands for. */
 GQuark lb_error_quark (void);
 
 /**

@@ -22,7 +22,6 @@ gboolean lb_output_error (const char *path, int number, GError **error);
 /* Writing of a file piece by piece, with the same promises: it appears under @path with lb_file_writer_commit(), and what
  * was not committed is gone with lb_file_writer_free(). LB_ERROR_OUTPUT. */
 typedef struct _LbFileWriter LbFileWriter;
-
 LbFileWriter *lb_file_writer_new (const char *path, GError **error);
 gboolean lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize length, GError **error);
 gboolean lb_file_writer_commit (LbFileWriter *writer, GError **error);

@@ -9,6 +9,7 @@
 
 G_BEGIN_DECLS
 
+/* Threads that share the tasks of a job; the caller of lb_pool_run() is one of them. */
 typedef struct _LbPool LbPool;
 
 /* A task: @index counts tasks of a job from 0, @worker names the worker that runs it (0 <= worker < lb_pool_threads()),

@@ -29,6 +29,7 @@ typedef struct {
   gboolean has_spare;
 } LbRandom;
 
+/* The key that all others of a run are derived from. */
 LbKey lb_key (guint64 seed);
 
 /* A key for one purpose: equal purposes give equal keys, different ones independent keys. */
@@ -40,6 +41,7 @@ LbKey lb_key_index (LbKey key, guint64 index);
 /* Ten rounds of Philox4x32 on @counter with @key, for those who need the raw block. */
 void lb_philox (LbKey key, guint64 counter_low, guint64 counter_high, guint32 out[4]);
 
+/* The start of the sequence that @key names. */
 LbRandom lb_random (LbKey key);
 
 /* Uniform in [0, 1), 53 bits. */

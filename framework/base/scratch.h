@@ -8,6 +8,7 @@
 
 G_BEGIN_DECLS
 
+/* Room for records of one size, as long as the process lives. */
 typedef struct _LbScratch LbScratch;
 
 /* For records of @record bytes each, on the disk of @directory, which is made if need be. LB_ERROR_OUTPUT. */

@@ -26,6 +26,7 @@ typedef struct {
   gboolean is_encrypted;
 } LbUnpackMember;
 
+/* A packed file that is open, read from its first member to its last. */
 typedef struct _LbUnpack LbUnpack;
 
 /* Opens @path. @expected says in errors what it should be: "an intact .npz file (a zip of .npy arrays)". */

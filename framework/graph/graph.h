@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 typedef struct _LbGraph LbGraph;
 typedef struct _LbNode LbNode; /* owned by its graph */
 
+/* An empty graph, whose nodes are all of @dtype: LB_F32 or LB_F64. Reference-counted; its nodes live as long as it. */
 LbGraph *lb_graph_new (LbDType dtype);
 LbGraph *lb_graph_ref (LbGraph *graph);
 void lb_graph_unref (LbGraph *graph);
@@ -26,6 +27,7 @@ LbDType lb_graph_dtype (const LbGraph *graph);
 /* The first mistake made while building, or NULL. Owned by the graph. */
 const GError *lb_graph_error (const LbGraph *graph);
 
+/* The graph that @node is in, which owns it; its shape; and the length of one axis. */
 LbGraph *lb_node_graph (const LbNode *node);
 LbShape lb_node_shape (const LbNode *node);
 gint64 lb_node_dim (const LbNode *node, guint axis);
@@ -51,6 +53,7 @@ LbNode *lb_constant_at (const char *here, LbGraph *graph, double value, LbShape 
 
 /* ---- Elementwise. Binary operands broadcast as in NumPy: aligned at the last axis, 1 stretches. ---- */
 
+/* a + b, a - b, a * b and a / b, of the operands' common shape. */
 LbNode *lb_add_at (const char *here, LbNode *a, LbNode *b);
 LbNode *lb_sub_at (const char *here, LbNode *a, LbNode *b);
 LbNode *lb_mul_at (const char *here, LbNode *a, LbNode *b);

@@ -14,6 +14,7 @@
 
 G_BEGIN_DECLS
 
+/* A compiled graph: what is to be run in which order, where every value lies, and what it costs. */
 typedef struct _LbProgram LbProgram;
 
 /* Compiles what @outputs need. Keeps @graph. NULL and LB_ERROR_PROGRAM when the graph holds a mistake. */

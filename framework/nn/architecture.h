@@ -32,6 +32,7 @@ typedef struct {
   const char *doc;            /* one line */
 } LbArchitectureOption;
 
+/* Rows of an option table: one of @choices_ (NULL-terminated), or a whole number in a range. */
 #define LB_OPTION_CHOICE(name_, choices_, fallback_, doc_)                                                             \
   {                                                                                                                    \
     .name = name_, .fallback = fallback_, .choices = choices_, .doc = doc_                                             \
@@ -51,8 +52,10 @@ typedef struct {
 
 /* ---- Rows of the table ---- */
 
+/* What an architecture's function asks for its tensors while it builds a graph. */
 typedef struct _LbBuilder LbBuilder;
 
+/* One architecture, as the table of networks and plugins declare it. */
 typedef struct {
   const char *name;                    /* "convnet-d3": small letters, digits and '-' */
   const char *summary;                 /* one line */

@@ -29,6 +29,7 @@
 
 G_BEGIN_DECLS
 
+/* The augmentations of a strategy, as bits. */
 typedef enum {
   LB_AUGMENT_COLOR = 1 << 0,
   LB_AUGMENT_CROP = 1 << 1,
@@ -59,6 +60,7 @@ typedef struct {
   gint64 cut_x, cut_y, cut_width, cut_height; /* pixels set to zero; may reach over the edge */
 } LbAugmentParameters;
 
+/* Parameters that change no bit of an image. */
 #define LB_AUGMENT_NOTHING ((LbAugmentParameters){ .saturation = 1, .contrast = 1, .scale_x = 1, .scale_y = 1 })
 
 /* The inputs of one lb_augment() in one program. Functions below take NULL for none and do nothing. */

@@ -6,6 +6,7 @@
 
 G_BEGIN_DECLS
 
+/* A set of images, from which those of one class are drawn. */
 typedef struct _LbClassImages LbClassImages;
 
 /* Of @set, images, labels, mean and std are used, and kept. NULL and LB_ERROR_INPUT, which begins with @whose, when a
@@ -17,9 +18,9 @@ void lb_class_images_free (LbClassImages *set);
 /* Images of the class that has fewest. */
 gint64 lb_class_images_smallest (const LbClassImages *set);
 
-/* Loads as many images of @class as @out, f32 [count, h, w, c], takes, normalised, drawn by @key without replacement.
+/* Loads as many images of class @label as @out, f32 [count, h, w, c], takes, normalised, drawn by @key without replacement.
  * The class must have that many. Allocates nothing. */
-void lb_class_images_draw (LbClassImages *set, gint64 class, LbKey key, LbTensor *out);
+void lb_class_images_draw (LbClassImages *set, gint64 label, LbKey key, LbTensor *out);
 
 /* Labels of a set that lies class by class, each of @count images: i32 [classes * count], new. */
 LbTensor *lb_class_labels (gint64 classes, gint64 count);

@@ -10,6 +10,7 @@
 
 G_BEGIN_DECLS
 
+/* The compiled program of one network. */
 typedef struct _LbGradCam LbGradCam;
 
 /* For @n >= 1 images at once. @network is borrowed. LB_ERROR_PIPELINE when it has no feature maps, LB_ERROR_PROGRAM. */

@@ -52,6 +52,7 @@ typedef struct {
   double dense_weight; /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
 } LbLearnerSettings;
 
+/* A training: its compiled steps and where it stands. */
 typedef struct _LbLearner LbLearner;
 
 /* For sets of @n_images >= 1 images of the network's size. @network is borrowed. LB_ERROR_PROGRAM. */
@@ -59,6 +60,7 @@ LbLearner *
 lb_learner_new (const LbNetwork *network, gint64 n_images, const LbLearnerSettings *settings, GError **error);
 void lb_learner_free (LbLearner *learner);
 
+/* Steps of one epoch, and the floating-point operations that it takes. */
 guint lb_learner_epoch_steps (const LbLearner *learner);
 double lb_learner_epoch_flops (const LbLearner *learner);
 

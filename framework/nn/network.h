@@ -9,10 +9,12 @@
 
 G_BEGIN_DECLS
 
+/* Size of the images that a network is built for, in pixels. */
 typedef struct {
   gint64 channels, height, width;
 } LbImageSize;
 
+/* An architecture at one image size and number of classes: the list of its tensors. It holds no parameters. */
 typedef struct _LbNetwork LbNetwork;
 
 /* @architecture is a name of the table, with options behind it where they differ from the defaults ("convnet-d3",

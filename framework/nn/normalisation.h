@@ -24,6 +24,7 @@ typedef struct {
  * NULL-terminated. */
 extern const char *const lb_normalisations[];
 
+/* What the tables of stages say of the properties "normalisation", "mean" and "std". */
 #define LB_NORMALISATION_DOC                                                                                           \
   "given: by 'mean' and 'std'; or the name of a data set, for the numbers published code normalises it with"
 #define LB_MEAN_DOC                                                                                                    \

@@ -6,6 +6,7 @@
 
 G_BEGIN_DECLS
 
+/* A network's compiled answers for batches of one size. */
 typedef struct _LbPredictor LbPredictor;
 
 /* For @n >= 1 items: images, or with @cut views of images, which are cut by windows and resized to the image's size.

@@ -30,6 +30,7 @@ typedef struct {
   LbTensor *unwhitening; /* U, likewise */
 } LbWhitening;
 
+/* Frees what @whitening holds and zero-fills it. */
 void lb_whitening_clear (LbWhitening *whitening);
 
 /* Fits on @images, u8, f16 or f32 [n, c, h, w], at least two, finite and of no more than LB_WHITENING_MOST numbers;

@@ -5,6 +5,7 @@
  */
 #include "plugin/registry.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,26 +284,58 @@ add_path_variable (LbRegistry *registry, const char *variable, GPtrArray *places
   }
 }
 
-/* The build tree that the running command stands in, or else the prefix that it is installed under. */
+/* Where this library lies, however it came into the process; NULL when the system does not tell. */
+static char *
+own_directory (void)
+{
+  Dl_info info;
+  char *real = NULL;
+
+  if (dladdr ((gpointer)lb_registry_new_default, &info) != 0 && info.dli_fname != NULL)
+    real = realpath (info.dli_fname, NULL);
+  g_autofree char *path = real != NULL ? g_strdup (real) : NULL;
+  free (real);
+  return path != NULL ? g_path_get_dirname (path) : NULL;
+}
+
+/* The directory that LB_LIBDIR is relative to, when @library is that one: "/opt/x" of "/opt/x/lib". */
+static char *
+prefix_of (const char *library)
+{
+  g_auto (GStrv) parts = g_strsplit (LB_LIBDIR, "/", -1);
+  char *prefix = g_strdup (library);
+
+  if (g_path_is_absolute (LB_LIBDIR)) {
+    g_free (prefix);
+    return g_strdup (LB_PREFIX);
+  }
+  for (guint i = 0; parts[i] != NULL; i++) {
+    char *parent = g_path_get_dirname (prefix);
+    g_free (prefix);
+    prefix = parent;
+  }
+  return prefix;
+}
+
+/* The build tree that this library lies in, or else the prefix that it is installed under. */
 static void
 add_own_places (LbPlaces *places)
 {
-  g_autofree char *executable = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *library = own_directory ();
 
-  if (executable == NULL)
+  if (library == NULL)
     return;
-  g_autofree char *directory = g_path_get_dirname (executable);
-  g_autofree char *schemas = g_build_filename (directory, "schemas", NULL);
-  g_autofree char *plugins = g_build_filename (directory, "plugins", NULL);
+  g_autofree char *tree = g_path_get_dirname (library);
+  g_autofree char *schemas = g_build_filename (tree, "schemas", NULL);
+  g_autofree char *plugins = g_build_filename (tree, "plugins", NULL);
   if (g_file_test (schemas, G_FILE_TEST_IS_DIR) && g_file_test (plugins, G_FILE_TEST_IS_DIR)) {
     g_ptr_array_add (places->schemas, g_steal_pointer (&schemas));
     g_ptr_array_add (places->plugins, g_steal_pointer (&plugins));
     return;
   }
 
-  g_autofree char *prefix = g_path_get_dirname (directory);
+  g_autofree char *prefix = prefix_of (library);
   g_autofree char *data = g_canonicalize_filename (LB_DATADIR, prefix);
-  g_autofree char *library = g_canonicalize_filename (LB_LIBDIR, prefix);
   g_ptr_array_add (places->schemas, g_build_filename (data, "limbeck", "schemas", NULL));
   g_ptr_array_add (places->plugins, g_build_filename (library, "limbeck", NULL));
   g_ptr_array_add (places->plugins, g_build_filename (prefix, "lib", "limbeck", NULL));

@@ -24,10 +24,10 @@ const char *lb_plugin_source (const LbPlugin *plugin);
 
 typedef struct _LbRegistry LbRegistry;
 
-/* Loads the schemas and plugins of the standard places: the build tree that the running command stands in (`plugins`
- * and `schemas` beside it) or else the prefix it is installed under, ~/.local/lib/limbeck and
- * ~/.local/share/limbeck/schemas, and the directories in LIMBECK_PLUGIN_PATH and LIMBECK_SCHEMA_PATH, separated by
- * colons. */
+/* Loads the schemas and plugins of the standard places: the build tree that this library lies in (`plugins` and
+ * `schemas` beside its folder) or else the prefix that it is installed under, wherever that was moved to,
+ * ~/.local/lib/limbeck and ~/.local/share/limbeck/schemas, and the directories in LIMBECK_PLUGIN_PATH and
+ * LIMBECK_SCHEMA_PATH, separated by colons. */
 LbRegistry *lb_registry_new_default (void);
 
 /* Empty, for tests. */

@@ -118,6 +118,7 @@ typedef struct {
   const char *doc;
 } LbPort;
 
+/* The last row of a port table. */
 #define LB_PORTS_END                                                                                                   \
   {                                                                                                                    \
     .name = NULL                                                                                                       \
@@ -125,6 +126,7 @@ typedef struct {
 
 /* ---- Configure: from input types to output types ---- */
 
+/* What configure is given to ask and to tell; valid until it returns. */
 typedef struct _LbConfigure LbConfigure;
 
 /* The value of a stage symbol, LB_UNKNOWN (-1) when the inputs do not tell it yet. */
@@ -193,6 +195,7 @@ void lb_configure_cost (LbConfigure *configure, double flops, double bytes);
 
 /* ---- Run: a sequential process ---- */
 
+/* A stage that runs; belongs to the thread that run() is called in. */
 typedef struct _LbStage LbStage;
 
 /* The stage's name in the pipeline. */
@@ -325,8 +328,10 @@ typedef struct {
   LbStageFlags flags; /* since 1.1 */
 } LbStageType;
 
-/* The interface version of this header. Rules: a change that old plugins survive raises the minor number, any other the
- * major. A plugin loads when its major is ours and its minor is not newer. */
+/* The interface version of this header; framework/docs/interface-versions.md has the rules in full. What is added (a function, a
+ * macro, a value of an enum, a last member of LbStageType or LbPlugin whose zero means what was before) raises the minor
+ * number and says since when it is there; any other change raises the major. A plugin loads when its major is ours and
+ * its minor is not newer. */
 #define LB_INTERFACE_MAJOR 1
 #define LB_INTERFACE_MINOR 2
 #define LB_PLUGIN_MAGIC    0x4c696d62u /* "Limb" */

@@ -10,8 +10,10 @@ G_BEGIN_DECLS
 /* A dimension of a stream that is not known yet. */
 #define LB_UNKNOWN (-1)
 
+/* A set of named tensors, in the order they were added. */
 typedef struct _LbPacket LbPacket;
 
+/* An empty packet of the caller alone. Reference-counted. */
 LbPacket *lb_packet_new (void);
 LbPacket *lb_packet_ref (LbPacket *packet);
 void lb_packet_unref (LbPacket *packet);

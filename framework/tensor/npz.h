@@ -30,7 +30,6 @@ lb_npz_write (const char *path, const LbNamedTensor *tensors, guint n_tensors, g
 /* The same member by member, for what is more than memory holds: the file appears under @path with
  * lb_npz_writer_commit(), and what was not committed is gone with lb_npz_writer_free(). LB_ERROR_OUTPUT. */
 typedef struct _LbNpzWriter LbNpzWriter;
-
 LbNpzWriter *lb_npz_writer_new (const char *path, gboolean compress, GError **error);
 gboolean lb_npz_writer_add (LbNpzWriter *writer, const char *name, const LbTensor *tensor, GError **error);
 gboolean lb_npz_writer_commit (LbNpzWriter *writer, GError **error);
@@ -45,7 +44,6 @@ GArray *lb_npz_read (const char *path, gsize limit, GError **error);
  * dtype and shape, and lb_npz_reader_tensor() its elements, for which alone memory is taken; those that are not asked
  * for are passed over and count nothing towards @limit. *name is NULL at the end. LB_ERROR_INPUT. */
 typedef struct _LbNpzReader LbNpzReader;
-
 LbNpzReader *lb_npz_reader_new (const char *path, gsize limit, GError **error);
 gboolean lb_npz_reader_next (LbNpzReader *reader, const char **name, LbDType *dtype, LbShape *shape, GError **error);
 LbTensor *lb_npz_reader_tensor (LbNpzReader *reader, GError **error);

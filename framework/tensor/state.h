@@ -14,8 +14,10 @@
 
 G_BEGIN_DECLS
 
+/* Named tensors and numbers: where a long piece of work stands. */
 typedef struct _LbState LbState;
 
+/* An empty state. Freeing it leaves what it names. */
 LbState *lb_state_new (void);
 void lb_state_free (LbState *state);
 

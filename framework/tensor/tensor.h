@@ -9,8 +9,10 @@
 
 G_BEGIN_DECLS
 
+/* Most dimensions of a tensor. */
 #define LB_MAX_RANK 6
 
+/* Types of elements: unsigned and signed integers, and IEEE binary floating point. */
 typedef enum { LB_U8, LB_I32, LB_I64, LB_F32, LB_F64, LB_F16, LB_N_DTYPES } LbDType;
 
 /* Bytes of one element. */
@@ -40,6 +42,7 @@ gboolean lb_shape_equal (LbShape a, LbShape b);
 /* "[256, 28, 28, 1]"; free with g_free(). */
 char *lb_shape_to_string (LbShape shape);
 
+/* Elements of one dtype, row-major and contiguous. Reference-counted. */
 typedef struct _LbTensor LbTensor;
 
 /* Zero-filled. Aborts when memory is exhausted, as g_malloc() does; sizes that come from files are to be checked first.
@@ -55,6 +58,7 @@ LbTensor *lb_tensor_wrap (LbDType dtype, LbShape shape, gpointer data, gpointer 
  */
 LbTensor *lb_tensor_view (LbTensor *tensor, gint64 first, LbShape shape);
 
+/* A new tensor of the same elements. */
 LbTensor *lb_tensor_copy (const LbTensor *tensor);
 
 /* Rows @rows[0 .. count) along the first dimension, which there must be, in this order. New tensor. */
