@@ -85,7 +85,8 @@ parse (int argc, char **argv, LbRunOptions *options)
     { "jobs", 'j', 0, G_OPTION_ARG_FILENAME, &options->jobs,
       "Runs of a matrix side by side, as far as memory allows (default: one for each processor)", "N" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Print nothing but errors", NULL },
-    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output (default: text)", "text|json" },
+    { "format", 0, 0, G_OPTION_ARG_FILENAME, &options->format, "What goes to standard output (default: text)",
+      "text|json" },
     G_OPTION_ENTRY_NULL,
   };
   LbParsed parsed = lb_command_parse (
@@ -187,14 +188,12 @@ lb_run_options_memory (const LbRunOptions *options, guint64 taken, const char **
 
 /* Refuses what will not fit: better now than after hours. */
 static gboolean
-check_memory (const LbRunOptions *options, const LbPlan *plan, GError **error)
+check_memory (const LbRunOptions *options, LbPlan *plan, GError **error)
 {
   const char *whose;
   guint64 taken = lb_memory_resident (), limit = lb_run_options_memory (options, taken, &whose);
-  if (limit == G_MAXUINT64)
-    return TRUE;
-  g_autoptr (LbCost) cost = lb_cost_new (plan);
-  return lb_cost_fits (cost, taken, limit, whose, error);
+  g_autoptr (LbCost) cost = lb_cost_that_fits (plan, taken, limit, whose, error);
+  return cost != NULL;
 }
 
 LbRunSettings

@@ -157,6 +157,22 @@ steps_text (JsonObject *stage)
   return g_strdup_printf ("%s/%s  %3.0f%%", count, all, 100 * MIN (done / total, 1));
 }
 
+/* "; parts 3: 40 %, 4: 12 %" behind @text. */
+static void
+append_parts (GString *text, JsonObject *stage)
+{
+  JsonNode *node = json_object_get_member (stage, "parts");
+  JsonArray *parts = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  for (guint i = 0; parts != NULL && i < json_array_get_length (parts); i++) {
+    JsonNode *item = json_array_get_element (parts, i);
+    JsonObject *part = JSON_NODE_HOLDS_OBJECT (item) ? json_node_get_object (item) : NULL;
+    double number = part != NULL ? get_number (part, "part") : NAN;
+    double share = part != NULL ? get_number (part, "done") / get_number (part, "total") : NAN;
+    if (number >= 0 && share >= 0)
+      g_string_append_printf (text, "%s%.0f: %.0f%%", i == 0 ? "; parts " : ", ", number, 100 * MIN (share, 1));
+  }
+}
+
 static char *
 value_text (JsonObject *stage)
 {
@@ -166,6 +182,7 @@ value_text (JsonObject *stage)
     g_string_append_printf (text, "%s %.4g", name, get_number (stage, "value"));
   if (metric != NULL)
     g_string_append_printf (text, "%s%s %.4g", name != NULL ? ", " : "", metric, get_number (stage, "metric_value"));
+  append_parts (text, stage);
   return g_string_free (text, FALSE);
 }
 

@@ -62,10 +62,9 @@ load_point (Matrix *matrix, const LbLoaded *first, guint index)
 static gboolean
 check_point (Matrix *matrix, Point *point, guint64 taken, guint64 limit, const char *whose, GError **error)
 {
-  g_autoptr (LbCost) cost = lb_cost_new (point->loaded.plan);
-  point->bytes = cost->peak_bytes;
-  if ((limit != G_MAXUINT64 && !lb_cost_fits (cost, taken, limit, whose, error))
-      || !lb_run_options_only (matrix->options, point->loaded.plan, matrix->store, error)) {
+  g_autoptr (LbCost) cost = lb_cost_that_fits (point->loaded.plan, taken, limit, whose, error);
+  point->bytes = cost != NULL ? cost->peak_bytes : 0;
+  if (cost == NULL || !lb_run_options_only (matrix->options, point->loaded.plan, matrix->store, error)) {
     g_prefix_error (error, "%s: ", point->name);
     return FALSE;
   }

@@ -1,5 +1,6 @@
 /* Rates and times of a stage's work. */
 #include <math.h>
+#include <string.h>
 
 #include "pipeline/activity.h"
 
@@ -17,6 +18,40 @@ lb_activity_report (LbActivity *activity, guint64 done, guint64 total, const cha
   /* Not-a-number may come with a sign, which says nothing to anybody. */
   activity->value = isnan (value) ? NAN : value;
   g_strlcpy (activity->what, what != NULL ? what : "", sizeof activity->what);
+}
+
+/* Where part @part stands among those at work, or would stand. */
+static guint
+part_index (const LbActivity *activity, guint part)
+{
+  guint i = 0;
+  while (i < activity->n_parts && activity->parts[i].number < part)
+    i++;
+  return i;
+}
+
+void
+lb_activity_part (LbActivity *activity, guint part, gboolean has_ended, guint64 done, guint64 total, const char *what,
+                  double value)
+{
+  guint i = part_index (activity, part), n = activity->n_parts;
+  LbPartActivity *place = &activity->parts[i];
+  gboolean there = i < n && place->number == part;
+  if (has_ended) {
+    if (there) {
+      memmove (place, place + 1, (n - i - 1) * sizeof *place);
+      activity->n_parts--;
+    }
+    return;
+  }
+  if (!there && n == LB_MOST_PARTS)
+    return;
+  if (!there) {
+    memmove (place + 1, place, (n - i) * sizeof *place);
+    activity->n_parts++;
+  }
+  *place = (LbPartActivity){ .number = part, .done = done, .total = total, .value = isnan (value) ? NAN : value };
+  g_strlcpy (place->what, what != NULL ? what : "", sizeof place->what);
 }
 
 void

@@ -13,6 +13,17 @@ typedef enum {
   LB_ACTIVITY_FAILED
 } LbActivityState;
 
+/* Parts of a stage at work that are shown. */
+#define LB_MOST_PARTS 16
+
+/* One of the parts that a stage does side by side. */
+typedef struct {
+  guint number;
+  guint64 done, total; /* steps */
+  char what[24];       /* name of @value; "" for none */
+  double value;
+} LbPartActivity;
+
 /* A plain value. Times are of g_get_monotonic_time(). */
 typedef struct {
   const char *name; /* of the stage */
@@ -27,15 +38,22 @@ typedef struct {
   double value;    /* current value, such as the loss */
   char metric[24]; /* name of the figure recorded last; "" for none */
   double metric_value;
-  const char *waits_for; /* name of the link that it is blocked on; the run's; NULL when it is not */
-  gboolean is_writing;   /* blocked for room there; otherwise for a packet */
-  double flops;          /* floating-point operations; at the end */
-  guint64 bytes_out;     /* at the end */
-  guint64 held;          /* most bytes of tensors and programs at once; at the end */
+  const char *waits_for;               /* name of the link that it is blocked on; the run's; NULL when it is not */
+  gboolean is_writing;                 /* blocked for room there; otherwise for a packet */
+  guint n_parts;                       /* at work side by side; 0 in a stage without */
+  LbPartActivity parts[LB_MOST_PARTS]; /* the first @n_parts, in order */
+  double flops;                        /* floating-point operations; at the end */
+  guint64 bytes_out;                   /* at the end */
+  gint64 saving;                       /* microseconds spent on checkpoints; at the end */
+  guint64 held;                        /* most bytes of tensors and programs at once; at the end */
 } LbActivity;
 
 /* Notes a report of progress that came at @now. */
 void lb_activity_report (LbActivity *activity, guint64 done, guint64 total, const char *what, double value, gint64 now);
+
+/* Notes how far part @part is; when it has ended, it is no longer shown. */
+void lb_activity_part (LbActivity *activity, guint part, gboolean has_ended, guint64 done, guint64 total,
+                       const char *what, double value);
 
 /* Notes a figure that the stage records. */
 void lb_activity_metric (LbActivity *activity, const char *name, double value);

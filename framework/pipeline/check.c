@@ -164,7 +164,7 @@ configure_stage (LbPlan *plan, LbPlanStage *stage, LbProblems *problems)
   g_autofree gboolean *unread = g_new0 (gboolean, n_outputs + 1);
   for (guint i = 0; i < n_outputs; i++)
     unread[i] = lb_plan_n_readers (plan, (guint)(stage - plan->stages), i) == 0;
-  LbConfigureUse use = { .threads = plan->threads, .unread = unread };
+  LbConfigureUse use = { .threads = plan->threads, .unread = unread, .side_by_side = plan->side_by_side };
   stage->configured = lb_configure_run_for (stage->entry->type, stage->self, lb_registry_schemas (plan->registry),
                                             inputs, n, &use, &property, &blamed, &error);
   if (stage->configured != NULL)
@@ -182,4 +182,21 @@ lb_plan_configure (LbPlan *plan, LbProblems *problems)
   find_shared_results (plan, problems);
   for (guint i = 0; i < plan->n_ordered; i++)
     configure_stage (plan, &plan->stages[plan->order[i]], problems);
+}
+
+gboolean
+lb_plan_configure_narrow (LbPlan *plan, LbProblems *problems)
+{
+  gboolean is_wide = FALSE;
+  for (guint i = 0; i < plan->n_stages; i++)
+    is_wide |= plan->stages[i].configured != NULL && plan->stages[i].configured->side_by_side > 1;
+  if (!is_wide)
+    return FALSE;
+  plan->side_by_side = 1;
+  for (guint i = 0; i < plan->n_ordered; i++) {
+    LbPlanStage *stage = &plan->stages[plan->order[i]];
+    g_clear_pointer (&stage->configured, lb_configured_free);
+    configure_stage (plan, stage, problems);
+  }
+  return TRUE;
 }

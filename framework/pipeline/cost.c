@@ -212,10 +212,29 @@ lb_cost_free (LbCost *cost)
   g_free (cost);
 }
 
+static gboolean
+fits (const LbCost *cost, guint64 base, guint64 limit)
+{
+  return (double)base + cost->peak_bytes <= (double)limit;
+}
+
+LbCost *
+lb_cost_that_fits (LbPlan *plan, guint64 base, guint64 limit, const char *whose, GError **error)
+{
+  g_autoptr (LbCost) cost = lb_cost_new (plan);
+  g_autoptr (LbProblems) problems = lb_problems_new (plan->pipeline->path);
+
+  if (limit != G_MAXUINT64 && !fits (cost, base, limit) && lb_plan_configure_narrow (plan, problems)) {
+    lb_cost_free (cost);
+    cost = lb_cost_new (plan);
+  }
+  return limit == G_MAXUINT64 || lb_cost_fits (cost, base, limit, whose, error) ? g_steal_pointer (&cost) : NULL;
+}
+
 gboolean
 lb_cost_fits (const LbCost *cost, guint64 base, guint64 limit, const char *whose, GError **error)
 {
-  if ((double)base + cost->peak_bytes <= (double)limit)
+  if (fits (cost, base, limit))
     return TRUE;
   g_autofree char *needed = lb_format_bytes (base + (guint64)cost->peak_bytes);
   g_autofree char *there = lb_format_bytes (limit);

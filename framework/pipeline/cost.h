@@ -35,6 +35,11 @@ void lb_cost_free (LbCost *cost);
  * @whose says where they come from ("are available"). LB_ERROR_MEMORY with both figures if not. */
 gboolean lb_cost_fits (const LbCost *cost, guint64 base, guint64 limit, const char *whose, GError **error);
 
+/* What @plan, which is configured, will take. Where that does not fit, parts of stages are done one after the other
+ * instead of side by side, and the plan is changed to that; NULL with LB_ERROR_MEMORY when that does not help. A @limit
+ * of G_MAXUINT64 is none. */
+LbCost *lb_cost_that_fits (LbPlan *plan, guint64 base, guint64 limit, const char *whose, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbCost, lb_cost_free)
 
 G_END_DECLS

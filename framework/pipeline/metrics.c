@@ -64,7 +64,8 @@ add_memory (JsonBuilder *builder, const LbRun *run)
   json_builder_end_object (builder);
 }
 
-/* What another run of the same pipeline may have otherwise. */
+/* What another run of the same pipeline may have otherwise: seconds of work of each stage, and of these on checkpoints,
+ * those of parts side by side added up. */
 static void
 add_timing (JsonBuilder *builder, const LbRun *run)
 {
@@ -78,6 +79,13 @@ add_timing (JsonBuilder *builder, const LbRun *run)
   for (guint i = 0; i < lb_run_plan (run)->n_stages; i++) {
     const LbActivity *activity = lb_run_activity (run, i);
     lb_json_add_number (builder, activity->name, lb_activity_seconds (activity, activity->ended));
+  }
+  json_builder_end_object (builder);
+  json_builder_set_member_name (builder, "checkpoints");
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < lb_run_plan (run)->n_stages; i++) {
+    const LbActivity *activity = lb_run_activity (run, i);
+    lb_json_add_number (builder, activity->name, (double)activity->saving / G_USEC_PER_SEC);
   }
   json_builder_end_object (builder);
   add_memory (builder, run);

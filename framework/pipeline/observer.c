@@ -207,6 +207,16 @@ lb_observer_value (LbObserver *observer, guint stage, guint64 step, guint64 tota
 }
 
 void
+lb_observer_part (LbObserver *observer, guint stage, guint part, guint64 step, guint64 total, const char *name,
+                  double value)
+{
+  g_autofree char *who = g_strdup_printf ("%s/%u", stage_name (observer, stage), part);
+  if (is_chosen (step, total))
+    lb_record_value (observer->record, who, step, name, value, NULL);
+  check_finite (observer, stage, step, name, value);
+}
+
+void
 lb_observer_grown (LbObserver *observer, const char *link, gsize from, gsize to)
 {
   g_mutex_lock (&observer->lock);

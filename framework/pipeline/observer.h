@@ -43,6 +43,10 @@ lb_observer_metric (LbObserver *observer, guint stage, guint64 step, const char 
  * the first hundred, then about a hundred for each tenfold, and the last. */
 void lb_observer_value (LbObserver *observer, guint stage, guint64 step, guint64 total, const char *name, double value);
 
+/* The same of one of the parts that it does side by side; steps are the part's. */
+void lb_observer_part (LbObserver *observer, guint stage, guint part, guint64 step, guint64 total, const char *name,
+                       double value);
+
 /* That link @link grew; see lb_flow_on_grown(). Told at the first time and each time its bound has doubled since. */
 void lb_observer_grown (LbObserver *observer, const char *link, gsize from, gsize to);
 

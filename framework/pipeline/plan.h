@@ -34,8 +34,9 @@ typedef struct {
   LbRegistry *registry;
   LbPlanStage *stages; /* in the order of pipeline->stages */
   guint n_stages;
-  guint threads; /* that programs will run on; one for each processor unless changed before configuring */
-  guint *order;  /* indices of stages, sources first; those of a cycle and behind it are left out */
+  guint threads;      /* that programs will run on; one for each processor unless changed before configuring */
+  guint side_by_side; /* parts of a stage at once; 0: as many as threads */
+  guint *order;       /* indices of stages, sources first; those of a cycle and behind it are left out */
   guint n_ordered;
 } LbPlan;
 
@@ -46,6 +47,10 @@ void lb_plan_free (LbPlan *plan);
 /* Step 2: properties, then each stage's configure in topological order, with dimension symbols unified along links.
  * Stages may look at their input files. */
 void lb_plan_configure (LbPlan *plan, LbProblems *problems);
+
+/* Step 2 once more for a plan without problems, with parts of stages one after the other, which takes less memory.
+ * FALSE when no stage does several at once anyway. */
+gboolean lb_plan_configure_narrow (LbPlan *plan, LbProblems *problems);
 
 /* Output port @output of stage @stage. */
 const LbPort *lb_plan_output (const LbPlan *plan, guint stage, guint output);

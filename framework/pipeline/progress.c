@@ -159,6 +159,20 @@ append_steps (GString *line, const LbActivity *activity, gint64 now)
     g_string_append_printf (line, "  %s %.4g", activity->metric, activity->metric_value);
 }
 
+/* How far the parts at work are. */
+static void
+append_parts (GString *line, const LbActivity *activity)
+{
+  for (guint i = 0; i < activity->n_parts; i++) {
+    const LbPartActivity *part = &activity->parts[i];
+    g_string_append_printf (line, "%s%u: ", i == 0 ? "  parts " : ", ", part->number);
+    if (part->total > 0)
+      g_string_append_printf (line, "%.0f%%", 100 * MIN (1, (double)part->done / (double)part->total));
+    else
+      g_string_append_printf (line, "%" G_GUINT64_FORMAT, part->done);
+  }
+}
+
 static void
 append_end (GString *line, const LbActivity *activity, gint64 now)
 {
@@ -188,6 +202,7 @@ lb_progress_line (const LbActivity *activity, gboolean bar, guint width, gint64 
     if (bar && activity->total > 0)
       append_bar (line, (double)activity->done / (double)activity->total);
     append_steps (line, activity, now);
+    append_parts (line, activity);
   } else {
     append_end (line, activity, now);
   }

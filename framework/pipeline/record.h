@@ -3,7 +3,8 @@
  *   pipeline.yaml   what is run: the resolved pipeline (resolved.h); runs again by itself
  *   log.txt         one line an event, "2026-11-24T02:10:11Z text"; runs into the same directory follow each other
  *   metrics.csv     stage,step,name,value,unit: a row for each figure that a stage records, and for the current value
- *                   that it tells with its progress (the loss, say) at steps chosen by their number alone
+ *                   that it tells with its progress (the loss, say) at steps chosen by their number alone; for one of
+ *                   several parts, such as networks, the stage is STAGE/NUMBER, and the steps are those of the part
  *   metrics.jsonl   the same rows as one JSON object a line; a value that is not finite is null
  *   status.json     the state of the run (status.h), replaced about once a second
  *

@@ -83,6 +83,27 @@ on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const 
 }
 
 static void
+on_part (gpointer data, LbStage *unused, const LbPartProgress *progress)
+{
+  StageRun *stage = data;
+  gint64 now = g_get_monotonic_time ();
+  g_mutex_lock (&stage->run->lock);
+  if (!progress->has_ended)
+    lb_activity_report (&stage->activity, progress->all_done, progress->all_total, progress->what, progress->value,
+                        now);
+  if (progress->n_parts > 1)
+    lb_activity_part (&stage->activity, progress->part, progress->has_ended, progress->done, progress->total,
+                      progress->what, progress->value);
+  g_mutex_unlock (&stage->run->lock);
+  if (progress->what != NULL && progress->n_parts > 1)
+    lb_observer_part (stage->run->observer, stage_index (stage), progress->part, progress->done, progress->total,
+                      progress->what, progress->value);
+  else if (progress->what != NULL)
+    lb_observer_value (stage->run->observer, stage_index (stage), progress->done, progress->total, progress->what,
+                       progress->value);
+}
+
+static void
 on_metric (gpointer data, LbStage *unused, const char *name, double value, const char *unit)
 {
   StageRun *stage = data;
@@ -119,7 +140,7 @@ on_facts (gpointer data, LbStage *stage, char **facts, GError **error)
   return lb_facts_wait (((StageRun *)data)->run->facts, stage, facts, error);
 }
 
-static const LbStageListener listener = { on_progress, on_metric, on_report, on_facts };
+static const LbStageListener listener = { on_progress, on_metric, on_report, on_facts, on_part };
 
 static void
 on_grown (gpointer data, const char *link, gsize from, gsize to)
@@ -323,6 +344,7 @@ end_stage (StageRun *stage, GError *error)
   g_mutex_lock (&run->lock);
   stage->activity.flops = lb_compute_flops (lb_stage_compute (stage->stage));
   stage->activity.bytes_out = lb_stage_bytes_out (stage->stage);
+  stage->activity.saving = lb_stage_saving (stage->stage);
   stage->activity.held = lb_stage_held_bytes (stage->stage);
   note_end (stage, error);
   g_mutex_unlock (&run->lock);

@@ -50,6 +50,33 @@ add_name (JsonBuilder *builder, const char *name, const char *text)
   lb_json_add_text (builder, name, text != NULL && text[0] != '\0' ? text : NULL);
 }
 
+static void
+add_steps (JsonBuilder *builder, guint64 done, guint64 total)
+{
+  lb_json_add_integer (builder, "done", (gint64)done);
+  if (total > 0)
+    lb_json_add_integer (builder, "total", (gint64)total);
+  else
+    lb_json_add_text (builder, "total", NULL);
+}
+
+static void
+add_parts (JsonBuilder *builder, const LbActivity *activity)
+{
+  json_builder_set_member_name (builder, "parts");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < activity->n_parts; i++) {
+    const LbPartActivity *part = &activity->parts[i];
+    json_builder_begin_object (builder);
+    lb_json_add_integer (builder, "part", part->number);
+    add_steps (builder, part->done, part->total);
+    add_name (builder, "name", part->what);
+    lb_json_add_number (builder, "value", part->what[0] != '\0' ? part->value : NAN);
+    json_builder_end_object (builder);
+  }
+  json_builder_end_array (builder);
+}
+
 void
 lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 now)
 {
@@ -57,11 +84,7 @@ lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 no
   gint64 end = activity->ended != 0 ? activity->ended : now;
   lb_json_add_text (builder, "stage", activity->name);
   lb_json_add_text (builder, "state", lb_activity_state_name (activity->state));
-  lb_json_add_integer (builder, "done", (gint64)activity->done);
-  if (activity->total > 0)
-    lb_json_add_integer (builder, "total", (gint64)activity->total);
-  else
-    lb_json_add_text (builder, "total", NULL);
+  add_steps (builder, activity->done, activity->total);
   lb_json_add_number (builder, "rate", rate > 0 ? rate : NAN);
   lb_json_add_number (builder, "left", left >= 0 && activity->ended == 0 ? left : NAN);
   lb_json_add_number (builder, "seconds", lb_activity_seconds (activity, end));
@@ -70,6 +93,7 @@ lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 no
   add_name (builder, "metric", activity->metric);
   lb_json_add_number (builder, "metric_value", activity->metric[0] != '\0' ? activity->metric_value : NAN);
   add_name (builder, "waits_for", activity->waits_for);
+  add_parts (builder, activity);
 }
 
 static char *

@@ -19,6 +19,8 @@
  *   name, value                              the current value, such as the loss
  *   metric, metric_value                     the figure recorded last
  *   waits_for                                the link that it waits on
+ *   parts     of a stage that does several like things side by side, those at work (16 at most): a list of objects with
+ *             part (its number), done, total, name and value
  *
  * --progress=json prints one object a line to standard error, each with "event", and "time" in seconds since the start:
  *   start     title, pipeline, pid

@@ -413,6 +413,15 @@ lb_configure_threads (LbConfigure *configure)
   return configure->use->threads;
 }
 
+guint
+lb_configure_side_by_side (LbConfigure *configure, guint most)
+{
+  guint limit = configure->use->side_by_side != 0 ? configure->use->side_by_side : configure->use->threads;
+
+  configure->result->side_by_side = CLAMP (most, 1, MAX (limit, 1));
+  return configure->result->side_by_side;
+}
+
 /* The spec of output @port, or NULL after noting the misuse; @does is what configure does to it. */
 static LbSpec *
 output_spec (LbConfigure *configure, const char *port, const char *does)

@@ -24,6 +24,7 @@ typedef struct {
   GPtrArray *outputs;  /* LbSpec*, one for each output port of the type, in order */
   GHashTable *dims;    /* stage symbol -> gint64*; only those that are known */
   gboolean *unread;    /* beside @outputs: made on demand, and there is none */
+  guint side_by_side;  /* parts at once; 0: the stage has not asked */
   double flops, bytes; /* predicted, negative when the stage does not tell */
 } LbConfigured;
 
@@ -36,6 +37,7 @@ const LbPort *lb_port_find_output (const LbStageType *type, const char *name, GE
 typedef struct {
   guint threads;          /* what programs will run on */
   const gboolean *unread; /* beside the outputs: whether no stage reads it; NULL: all are read */
+  guint side_by_side;     /* parts of a stage at once; 0: as many as threads */
 } LbConfigureUse;
 
 /* Checks the links of a stage against its ports and computes its outputs: schema of each input, symbols unified over

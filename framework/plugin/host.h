@@ -8,12 +8,23 @@
 
 G_BEGIN_DECLS
 
-/* Called from the stage's thread. Any may be NULL. */
+/* How far one of the parts of a stage is, and with it the stage (lb_stage_parts()). */
+typedef struct {
+  guint part, n_parts;
+  gboolean has_ended;
+  guint64 done, total; /* steps of the part */
+  const char *what;
+  double value;
+  guint64 all_done, all_total; /* steps of the stage; those of parts that have not told are taken to be as many */
+} LbPartProgress;
+
+/* Called from the stage's thread, and from those of its parts one at a time. Any may be NULL. */
 typedef struct {
   void (*progress) (gpointer data, LbStage *stage, guint64 done, guint64 total, const char *what, double value);
   void (*metric) (gpointer data, LbStage *stage, const char *name, double value, const char *unit);
   void (*report) (gpointer data, LbStage *stage, const char *text);
   gboolean (*facts) (gpointer data, LbStage *stage, char **facts, GError **error); /* waits for the other stages */
+  void (*part) (gpointer data, LbStage *stage, const LbPartProgress *progress); /* NULL: parts come as progress */
 } LbStageListener;
 
 /* Who keeps what a stage has done, so that it need not be done again. Called from the stage's thread. */
@@ -79,6 +90,10 @@ guint64 lb_stage_bytes_out (LbStage *stage);
 
 /* The most bytes of tensors and programs made by the stage, packets included, that were there at once. */
 guint64 lb_stage_held_bytes (LbStage *stage);
+
+/* Microseconds that the stage has spent on checkpoints, those of its parts added up. */
+gint64 lb_stage_saving (LbStage *stage);
+void lb_stage_count_saving (LbStage *stage, gint64 microseconds);
 
 /* Microseconds that the stage has been blocked on its links up to @now (of g_get_monotonic_time()); and on which, and
  * since when, it is: NULL and 0 when it runs. */

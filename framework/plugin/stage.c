@@ -4,47 +4,15 @@
  * from others. A call that the stage's own tables forbid fails with LB_ERROR_PROGRAM and never reaches a link. Messages
  * carry no stage name: the runner puts it in front.
  */
-#include "plugin/host.h"
+#include "plugin/running.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "base/account.h"
 #include "base/file.h"
 #include "plugin/collect.h"
 #include "plugin/crash.h"
 #include "plugin/port.h"
-
-/* One input port: its links in order, and how far sequential reading has come. */
-typedef struct {
-  GPtrArray *links;   /* LbLink*, the flow's */
-  GPtrArray *sources; /* char* */
-  GPtrArray *specs;   /* const LbSpec*, the configured's */
-  guint current;
-} LbInputPort;
-
-struct _LbStage {
-  char *name;
-  const LbStageType *type;
-  gpointer self;
-  LbKey key;
-  LbFlow *flow;
-  LbCompute *compute;
-  LbAccount *account; /* of what its thread takes */
-  char *output_directory;
-  const LbConfigured *configured;
-  LbInputPort *inputs; /* beside type->inputs */
-  guint n_inputs;
-  GPtrArray **outputs; /* LbLink*, beside type->outputs */
-  gint64 *n_pushed;    /* packets, beside type->outputs */
-  guint n_outputs;
-  LbStageListener listener;
-  gpointer listener_data;
-  LbStageKeeper keeper;
-  gpointer keeper_data;
-  guint64 bytes_out; /* atomic: read by others while the stage runs */
-  gint64 waited;     /* microseconds, beside those on links; atomic as well */
-};
 
 /* ---- Life ---- */
 
@@ -282,13 +250,25 @@ lb_stage_waited (LbStage *stage, gint64 now, const LbLink **link, gint64 *since)
   return waited;
 }
 
+/* Which part got a packet would depend on who came first. */
+static gboolean
+may_read (const LbStage *stage, GError **error)
+{
+  if (stage->stop == NULL)
+    return TRUE;
+  g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+               "a part of stage type '%s' reads an input; correct the plugin: inputs are read before the parts begin",
+               stage->type->name);
+  return FALSE;
+}
+
 gboolean
 lb_stage_pull (LbStage *stage, const char *port, LbPacket **packet, GError **error)
 {
   LbInputPort *input = find_input (stage, port, error);
 
   *packet = NULL;
-  if (input == NULL)
+  if (input == NULL || !may_read (stage, error))
     return FALSE;
   for (; input->current < input->links->len; input->current++) {
     if (!lb_link_pull (g_ptr_array_index (input->links, input->current), packet, error))
@@ -305,7 +285,7 @@ lb_stage_pull_nth (LbStage *stage, const char *port, guint index, LbPacket **pac
   LbInputPort *input = find_input (stage, port, error);
 
   *packet = NULL;
-  if (input == NULL)
+  if (input == NULL || !may_read (stage, error))
     return FALSE;
   if (index >= input->links->len)
     return TRUE;
@@ -387,6 +367,9 @@ lb_stage_push (LbStage *stage, const char *port, LbPacket *packet, GError **erro
   }
 
   guint index = (guint)(row - stage->type->outputs);
+  /* It is checked when it is sent, in its turn. */
+  if (stage->stop != NULL)
+    return stage->keeper.packet (stage->keeper_data, index, owned, error);
   if (!lb_spec_check_packet (g_ptr_array_index (stage->configured->outputs, index), owned, stage->n_pushed[index],
                              error)) {
     g_prefix_error (error, "output '%s': ", port);
@@ -413,10 +396,17 @@ lb_stage_resend (LbStage *stage, guint output, LbPacket *packet, GError **error)
 
 /* ---- Telling ---- */
 
+static gboolean
+is_stopped (const LbStage *stage)
+{
+  return (stage->flow != NULL && lb_flow_is_cancelled (stage->flow))
+         || (stage->stop != NULL && g_atomic_int_get (stage->stop) != 0);
+}
+
 gboolean
 lb_stage_progress (LbStage *stage, guint64 done, guint64 total, const char *what, double value, GError **error)
 {
-  if (stage->flow != NULL && lb_flow_is_cancelled (stage->flow)) {
+  if (is_stopped (stage)) {
     g_set_error (error, LB_ERROR, LB_ERROR_CANCELLED,
                  "stopped after step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " because the run was cancelled",
                  done, total);
@@ -456,10 +446,22 @@ lb_stage_check_finite (LbStage *stage, const char *what, guint64 step, double va
 gboolean
 lb_stage_may_go_on (LbStage *stage, GError **error)
 {
-  if (stage->flow == NULL || !lb_flow_is_cancelled (stage->flow))
+  if (!is_stopped (stage))
     return TRUE;
   g_set_error_literal (error, LB_ERROR, LB_ERROR_CANCELLED, "stopped because the run was cancelled");
   return FALSE;
+}
+
+void
+lb_stage_count_saving (LbStage *stage, gint64 microseconds)
+{
+  __atomic_fetch_add (&stage->saving, (guint64)MAX (microseconds, 0), __ATOMIC_RELAXED);
+}
+
+gint64
+lb_stage_saving (LbStage *stage)
+{
+  return (gint64)__atomic_load_n (&stage->saving, __ATOMIC_RELAXED);
 }
 
 gboolean
@@ -477,8 +479,11 @@ lb_stage_checkpoint_due (LbStage *stage)
 gboolean
 lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error)
 {
-  if (lb_stage_checkpoint_due (stage))
+  if (lb_stage_checkpoint_due (stage)) {
+    gint64 began = g_get_monotonic_time ();
     stage->keeper.checkpoint (stage->keeper_data, state);
+    lb_stage_count_saving (stage, g_get_monotonic_time () - began);
+  }
   return lb_stage_may_go_on (stage, error);
 }
 

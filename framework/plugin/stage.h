@@ -306,6 +306,39 @@ gboolean lb_stage_checkpoint_due (LbStage *stage);
  * LB_ERROR_CANCELLED. */
 gboolean lb_stage_run_facts (LbStage *stage, char **facts, GError **error);
 
+/* ---- Parts: like things side by side; since 1.2 ----
+ *
+ * A stage that does the same n times, such as training n networks, can leave it to the framework to do several at once:
+ *
+ *   static gboolean
+ *   train (LbStage *part, guint number, gpointer data, GError **error)
+ *   {
+ *     ...                                      as in a stage that has this one alone to do
+ *     return lb_stage_push (part, "model", packet, error);
+ *   }
+ *
+ *   lb_stage_parts (stage, n, train, data, error)
+ *
+ * Within a part, @part is a stage of its own: its programs are run with lb_stage_compute (part), it tells its own progress,
+ * has its own checkpoint (lb_stage_resume() and lb_stage_checkpoint() with the state of this part alone), and counts its own
+ * operations. What it sends, records and reports appears when it has ended and all parts before it have, so in the order
+ * of the parts. Inputs are read before. A part must not depend on another, nor on how many are at work; keys come from its
+ * number.
+ */
+
+/* For configure: how many of @most parts are going to be at work at once, to be counted with the cost. At least 1; not
+ * asked, parts come one after the other. */
+guint lb_configure_side_by_side (LbConfigure *configure, guint most);
+
+/* What lb_configure_side_by_side() said, 1 at least. */
+guint lb_stage_side_by_side (LbStage *stage);
+
+typedef gboolean (*LbStagePart) (LbStage *part, guint number, gpointer data, GError **error);
+
+/* Does parts 0, ..., @n - 1, begun in this order, in threads of the framework; returns when all have ended, or with the
+ * error of one. Once in a stage, which then saves no state but that of its parts; from the stage's thread. */
+gboolean lb_stage_parts (LbStage *stage, guint n, LbStagePart part, gpointer data, GError **error);
+
 /* ---- Descriptors ---- */
 
 typedef enum {

@@ -66,6 +66,19 @@ lb_state_add_number (LbState *state, const char *name, double *number)
   add (state, name, lb_tensor_wrap (LB_F64, LB_SHAPE (1), number, NULL, NULL), FALSE);
 }
 
+LbState *
+lb_state_renamed (const LbState *state, const char *prefix)
+{
+  LbState *renamed = lb_state_new ();
+
+  for (guint i = 0; i < state->parts->len; i++) {
+    const LbNamedTensor *part = &g_array_index (state->parts, LbNamedTensor, i);
+    g_autofree char *name = g_strconcat (prefix, part->name, NULL);
+    add (renamed, name, lb_tensor_ref (part->tensor), g_array_index (state->is_final, gboolean, i));
+  }
+  return renamed;
+}
+
 static void
 copy_values (LbTensor *to, const LbTensor *from)
 {

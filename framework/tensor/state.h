@@ -31,6 +31,9 @@ void lb_state_add_number (LbState *state, const char *name, double *number);
  * nothing. Its name is none that a changing tensor had. */
 void lb_state_add_finished (LbState *state, const char *name, LbTensor *tensor);
 
+/* The same parts, which are shared, with @prefix before their names. */
+LbState *lb_state_renamed (const LbState *state, const char *prefix);
+
 /* A copy of everything, LbNamedTensor in the order added, counters as i64 [1], numbers as f64 [1]. @earlier, an earlier
  * copy or NULL, is taken over: where names, dtypes and shapes are the same it is overwritten and returned, and nothing
  * is allocated. */

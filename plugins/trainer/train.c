@@ -1,7 +1,7 @@
-/* Training: one network after the other, each from scratch, sent as soon as it is done.
+/* Training: each network from scratch, as a part of the stage, so that several are trained side by side.
  *
- * Invariants: what a network becomes depends on the stage's key and the network's number alone. The state of the stage
- * is where the network at hand stands and the snapshots that were taken of it; those before it have been sent.
+ * Invariants: what a network becomes depends on the stage's key and the network's number alone. Its state is that of
+ * its learner and the snapshots that were taken of it.
  */
 #include "trainer.h"
 
@@ -56,50 +56,98 @@ set_bytes (LbPacket *samples, const LbLearningSet *set)
   return bytes;
 }
 
-/* ---- Training ---- */
+/* ---- Learners ---- */
 
-/* Where the whole stage stands. */
+/* What students of one architecture have in common. */
 typedef struct {
-  LbStage *stage;
-  gint64 index;        /* of the student */
-  gint64 done, total;  /* steps of all students */
-  double flops_before; /* counted before this student */
-  gboolean resumed;    /* the student at hand was begun by an earlier run */
-  LbTensor *snapshots; /* of the student at hand, f32 [s, p]; NULL when nobody reads trajectories */
-  GPtrArray *rows;     /* LbTensor *: views of those taken so far */
+  LbNetwork *network;
+  guint begun;     /* of its students, those before them included */
+  GPtrArray *idle; /* LbLearner *: compiled, and not in use */
+} Kind;
+
+/* The whole stage. */
+typedef struct {
+  const Trainer *self;
+  LbPacket *samples;
+  LbLearningSet set;
+  LbLearnerSettings settings;
+  gboolean is_followed; /* trajectories are read */
+  GMutex lock;          /* of what changes in kinds */
+  GArray *kinds;        /* Kind, one for each architecture */
 } Course;
 
-/* What @course and @learnt, the saved state of a learner, add up to; @learnt may be NULL. */
-static LbState *
-course_state (Course *course, const GArray *learnt)
-{
-  LbState *state = lb_state_new ();
+/* One network that is trained. */
+typedef struct {
+  Course *course;
+  LbStage *part;
+  const LbNetwork *network;
+  LbLearner *learner;
+  guint number;
+  LbTensor *snapshots; /* f32 [s, p]; NULL when nobody reads trajectories */
+  GPtrArray *rows;     /* LbTensor *: views of those taken so far */
+} Student;
 
-  lb_state_add_counter (state, "student", &course->index);
-  lb_state_add_counter (state, "steps", &course->done);
-  lb_state_add_number (state, "operations before", &course->flops_before);
-  for (guint i = 0; learnt && i < learnt->len; i++)
-    lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
-                         g_array_index (learnt, LbNamedTensor, i).tensor);
-  for (guint i = 0; learnt && i < course->rows->len; i++) {
-    g_autofree char *name = g_strdup_printf ("snapshot %u", i);
-    lb_state_add_finished (state, name, g_ptr_array_index (course->rows, i));
-  }
-  return state;
+static Kind *
+kind_of (Course *course, guint number)
+{
+  return &g_array_index (course->kinds, Kind, number / course->self->repeats);
 }
 
-/* Which student an earlier run had come to. */
-static gboolean
-resume_course (Course *course, GError **error)
+/* A learner for student @number: one that is idle, or a new one. */
+static LbLearner *
+borrow_learner (Course *course, guint number, GError **error)
 {
-  g_autoptr (LbState) state = NULL;
+  Kind *kind = kind_of (course, number);
+  LbLearner *learner = NULL;
 
-  course->index = -1;
-  state = course_state (course, NULL);
-  if (!lb_stage_resume (course->stage, state, error))
-    return FALSE;
-  course->resumed = course->index >= 0;
-  course->index = MAX (course->index, 0);
+  g_mutex_lock (&course->lock);
+  kind->begun = number % (guint)course->self->repeats + 1;
+  if (kind->idle->len > 0)
+    learner = g_ptr_array_steal_index_fast (kind->idle, kind->idle->len - 1);
+  g_mutex_unlock (&course->lock);
+  return learner ? learner
+                 : lb_learner_new (kind->network, lb_tensor_dim (course->set.images, 0), &course->settings, error);
+}
+
+/* Students begin in order: when the last has, a learner is of no use to others, and whoever gets the model may need the
+ * memory. */
+static void
+return_learner (Course *course, guint number, LbLearner *learner)
+{
+  Kind *kind = kind_of (course, number);
+
+  g_mutex_lock (&course->lock);
+  gboolean useful = kind->begun < (guint)course->self->repeats;
+  if (useful)
+    g_ptr_array_add (kind->idle, learner);
+  g_mutex_unlock (&course->lock);
+  if (!useful)
+    lb_learner_free (learner);
+}
+
+static void
+kind_clear (gpointer data)
+{
+  Kind *kind = data;
+
+  g_ptr_array_unref (kind->idle);
+  lb_network_free (kind->network);
+}
+
+static gboolean
+add_kinds (Course *course, gint64 classes, GError **error)
+{
+  LbTensor *images = course->set.images;
+  LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };
+
+  for (char **name = course->self->architectures; *name; name++) {
+    Kind kind = { .network = lb_network_new (*name, size, classes, error) };
+
+    if (!kind.network)
+      return FALSE;
+    kind.idle = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_learner_free);
+    g_array_append_val (course->kinds, kind);
+  }
   return TRUE;
 }
 
@@ -107,95 +155,76 @@ resume_course (Course *course, GError **error)
 
 /* The next snapshot; its values are still to come. */
 static LbTensor *
-add_row (Course *course)
+add_row (Student *student)
 {
-  gint64 p = lb_tensor_dim (course->snapshots, 1);
-  LbTensor *row = lb_tensor_view (course->snapshots, (gint64)course->rows->len * p, LB_SHAPE (p));
+  gint64 p = lb_tensor_dim (student->snapshots, 1);
+  LbTensor *row = lb_tensor_view (student->snapshots, (gint64)student->rows->len * p, LB_SHAPE (p));
 
-  g_ptr_array_add (course->rows, row);
+  g_ptr_array_add (student->rows, row);
   return row;
 }
 
-/* Takes the snapshots that are due after @learner's epochs so far. */
+/* Takes the snapshot that is due after the epochs so far, if there is one. */
 static void
-take_snapshots (Course *course, const Trainer *self, const LbLearner *learner)
+take_snapshot (Student *student)
 {
-  guint64 epochs = lb_learner_epochs (learner);
+  guint64 epochs = lb_learner_epochs (student->learner), apart = (guint64)student->course->self->snapshot_epochs;
 
-  if (!course->snapshots || lb_learner_in_epoch (learner) || epochs % (guint64)self->snapshot_epochs != 0
-      || course->rows->len > epochs / (guint64)self->snapshot_epochs)
+  if (!student->snapshots || lb_learner_in_epoch (student->learner) || epochs % apart != 0
+      || student->rows->len > epochs / apart)
     return;
-  LbTensor *from = lb_learner_result (learner);
-  memcpy (lb_tensor_f32 (add_row (course)), lb_tensor_f32 (from), lb_tensor_bytes (from));
+  LbTensor *from = lb_learner_result (student->learner);
+  memcpy (lb_tensor_f32 (add_row (student)), lb_tensor_f32 (from), lb_tensor_bytes (from));
 }
 
-/* Makes room for those of the student at hand. */
-static void
-begin_snapshots (Course *course, const Trainer *self, const LbNetwork *network)
+/* ---- State ---- */
+
+/* What @learnt, the saved state of the learner, and the snapshots add up to. */
+static LbState *
+student_state (const Student *student, const GArray *learnt)
 {
-  g_ptr_array_set_size (course->rows, 0);
-  g_clear_pointer (&course->snapshots, lb_tensor_unref);
-  if (lb_stage_has_port (course->stage, "trajectory"))
-    course->snapshots = lb_tensor_new (LB_F32, LB_SHAPE (n_snapshots (self), lb_network_n_parameters (network)));
-}
+  LbState *state = lb_state_new ();
 
-/* How far an earlier run had come with the student at hand. */
-static gboolean
-resume_student (Course *course, const Trainer *self, LbLearner *learner, const LbLearningSet *set, GError **error)
-{
-  g_autoptr (GArray) learnt = lb_learner_save (learner);
-  g_autoptr (LbState) first = course_state (course, learnt), rest = NULL;
-
-  course->resumed = FALSE;
-  if (!lb_stage_resume (course->stage, first, error) || !lb_learner_restore (learner, set, learnt, error))
-    return FALSE;
-  /* How many snapshots there are follows from the epochs. */
-  while (course->snapshots && course->rows->len <= lb_learner_epochs (learner) / (guint64)self->snapshot_epochs)
-    add_row (course);
-  rest = course_state (course, learnt);
-  return lb_stage_resume (course->stage, rest, error);
-}
-
-static gboolean
-checkpoint (Course *course, const LbLearner *learner, GError **error)
-{
-  if (!lb_stage_checkpoint_due (course->stage))
-    return TRUE;
-  g_autoptr (GArray) learnt = lb_learner_save (learner);
-  g_autoptr (LbState) state = course_state (course, learnt);
-  return lb_stage_checkpoint (course->stage, state, error);
-}
-
-/* Trains one network from scratch. What it learnt, f32 [p], new; or NULL. */
-static LbTensor *
-train_student (Course *course, const Trainer *self, const LbNetwork *network, LbLearner *learner,
-               const LbLearningSet *set, GError **error)
-{
-  LbStage *stage = course->stage;
-  LbKey key = lb_key_index (lb_stage_key (stage, "student"), (guint64)course->index);
-  LbKey epochs = lb_key_derive (key, "epoch");
-  g_autoptr (LbTensor) parameters = lb_network_initialise (network, lb_key_derive (key, "parameters"));
-  double loss = 0;
-
-  lb_learner_start (learner, parameters, self->learning_rate);
-  begin_snapshots (course, self, network);
-  if (course->resumed && !resume_student (course, self, learner, set, error))
-    return NULL;
-  take_snapshots (course, self, learner);
-  while (lb_learner_epochs (learner) < (guint64)n_epochs (self)) {
-    if (!lb_learner_in_epoch (learner))
-      lb_learner_begin_epoch (learner, set, lb_key_index (epochs, lb_learner_epochs (learner)));
-    while (lb_learner_step (learner, lb_stage_compute (stage), &loss)) {
-      course->done++;
-      take_snapshots (course, self, learner);
-      if (!lb_stage_check_finite (stage, "training loss", (guint64)course->done, loss, "lower the learning-rate", error)
-          || !checkpoint (course, learner, error)
-          || !lb_stage_progress (stage, (guint64)course->done, (guint64)course->total, "loss", loss, error))
-        return NULL;
-    }
+  for (guint i = 0; i < learnt->len; i++)
+    lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
+                         g_array_index (learnt, LbNamedTensor, i).tensor);
+  for (guint i = 0; i < student->rows->len; i++) {
+    g_autofree char *name = g_strdup_printf ("snapshot %u", i);
+    lb_state_add_finished (state, name, g_ptr_array_index (student->rows, i));
   }
-  return lb_tensor_ref (lb_learner_result (learner));
+  return state;
 }
+
+/* Goes on where an earlier run had come to. How many snapshots there are follows from the epochs. */
+static gboolean
+resume (Student *student, GError **error)
+{
+  g_autoptr (GArray) learnt = lb_learner_save (student->learner);
+  g_autoptr (LbState) first = student_state (student, learnt), rest = NULL;
+  guint64 apart = (guint64)student->course->self->snapshot_epochs;
+
+  if (!lb_stage_resume (student->part, first, error)
+      || !lb_learner_restore (student->learner, &student->course->set, learnt, error))
+    return FALSE;
+  if (!student->snapshots)
+    return TRUE;
+  while (student->rows->len <= lb_learner_epochs (student->learner) / apart)
+    add_row (student);
+  rest = student_state (student, learnt);
+  return lb_stage_resume (student->part, rest, error);
+}
+
+static gboolean
+checkpoint (Student *student, GError **error)
+{
+  if (!lb_stage_checkpoint_due (student->part))
+    return TRUE;
+  g_autoptr (GArray) learnt = lb_learner_save (student->learner);
+  g_autoptr (LbState) state = student_state (student, learnt);
+  return lb_stage_checkpoint (student->part, state, error);
+}
+
+/* ---- Packets ---- */
 
 static void
 take_i64 (LbPacket *packet, const char *field, gint64 value)
@@ -217,92 +246,117 @@ take_f64 (LbPacket *packet, const char *field, double value)
 
 /* What model and trajectory packets have in common. */
 static LbPacket *
-network_packet (const LbNetwork *network, LbPacket *samples, LbTensor *parameters, gint64 index, double flops)
+network_packet (const Student *student, LbTensor *parameters)
 {
   LbPacket *packet = lb_packet_new ();
 
   lb_packet_set (packet, "parameters", parameters);
-  lb_packet_set_text (packet, "architecture", lb_network_architecture (network));
-  lb_packet_share (packet, samples, "mean", "std", "whitening_mean", NULL);
-  take_i64 (packet, "index", index);
-  take_f64 (packet, "training_flops", flops);
+  lb_packet_set_text (packet, "architecture", lb_network_architecture (student->network));
+  lb_packet_share (packet, student->course->samples, "mean", "std", "whitening_mean", NULL);
+  take_i64 (packet, "index", student->number);
+  take_f64 (packet, "training_flops", lb_compute_flops (lb_stage_compute (student->part)));
   return packet;
 }
 
-static LbPacket *
-trajectory_packet (const Course *course, const Trainer *self, const LbNetwork *network, LbPacket *samples, double flops)
-{
-  LbPacket *packet = network_packet (network, samples, course->snapshots, course->index, flops);
-
-  take_i64 (packet, "epochs_apart", self->snapshot_epochs);
-  take_f64 (packet, "learning_rate", self->learning_rate);
-  return packet;
-}
-
-static LbPacket *
-model_packet (const LbNetwork *network, LbPacket *samples, const LbLearningSet *set, LbTensor *parameters, gint64 index,
-              double flops)
-{
-  LbPacket *packet = network_packet (network, samples, parameters, index, flops);
-
-  take_i64 (packet, "set_images", told (samples, "stored_images", lb_tensor_dim (set->images, 0)));
-  take_i64 (packet, "set_bytes", set_bytes (samples, set));
-  return packet;
-}
-
-/* Trains and sends all models of the @number-th architecture that have not been sent yet. */
 static gboolean
-train_architecture (Course *course, const Trainer *self, guint number, LbPacket *samples, const LbLearningSet *set,
-                    const LbLearnerSettings *settings, GError **error)
+send_network (const Student *student, GError **error)
 {
-  LbStage *stage = course->stage;
-  LbCompute *compute = lb_stage_compute (stage);
-  LbTensor *images = set->images;
-  LbImageSize size = { lb_tensor_dim (images, 1), lb_tensor_dim (images, 2), lb_tensor_dim (images, 3) };
-  g_autoptr (LbNetwork) network
-      = lb_network_new (self->architectures[number], size, lb_stage_dim (stage, "classes"), error);
-  g_autoptr (LbLearner) learner = NULL;
+  const Course *course = student->course;
+  LbPacket *model = network_packet (student, lb_learner_result (student->learner));
 
-  if (!network || !(learner = lb_learner_new (network, lb_tensor_dim (images, 0), settings, error)))
+  take_i64 (model, "set_images", told (course->samples, "stored_images", lb_tensor_dim (course->set.images, 0)));
+  take_i64 (model, "set_bytes", set_bytes (course->samples, &course->set));
+  if (!lb_stage_push (student->part, "model", model, error))
     return FALSE;
-  course->total = (gint64)g_strv_length (self->architectures) * self->repeats * n_epochs (self)
-                  * (gint64)lb_learner_epoch_steps (learner);
-  for (; course->index < (number + 1) * self->repeats; course->index++) {
-    if (!course->resumed)
-      course->flops_before = lb_compute_flops (compute);
-    g_autoptr (LbTensor) parameters = train_student (course, self, network, learner, set, error);
-    double flops = lb_compute_flops (compute) - course->flops_before;
+  if (!student->snapshots)
+    return TRUE;
+  LbPacket *trajectory = network_packet (student, student->snapshots);
+  take_i64 (trajectory, "epochs_apart", course->self->snapshot_epochs);
+  take_f64 (trajectory, "learning_rate", course->self->learning_rate);
+  return lb_stage_push (student->part, "trajectory", trajectory, error);
+}
 
-    if (!parameters)
-      return FALSE;
-    /* Before the model is sent: whoever uses it may need the memory. */
-    if (course->index + 1 == (number + 1) * self->repeats)
-      g_clear_pointer (&learner, lb_learner_free);
-    if (!lb_stage_push (stage, "model", model_packet (network, samples, set, parameters, course->index, flops), error)
-        || (course->snapshots
-            && !lb_stage_push (stage, "trajectory", trajectory_packet (course, self, network, samples, flops), error)))
-      return FALSE;
+/* ---- Training ---- */
+
+/* All epochs that are left. */
+static gboolean
+learn (Student *student, LbKey key, GError **error)
+{
+  const Course *course = student->course;
+  LbLearner *learner = student->learner;
+  LbStage *part = student->part;
+  guint64 epochs = (guint64)n_epochs (course->self), total = epochs * lb_learner_epoch_steps (learner);
+  g_autofree char *what = course->kinds->len * (guint)course->self->repeats > 1
+                              ? g_strdup_printf ("training loss of network %u", student->number)
+                              : g_strdup ("training loss");
+  double loss = 0;
+
+  while (lb_learner_epochs (learner) < epochs) {
+    if (!lb_learner_in_epoch (learner))
+      lb_learner_begin_epoch (learner, &course->set, lb_key_index (key, lb_learner_epochs (learner)));
+    while (lb_learner_step (learner, lb_stage_compute (part), &loss)) {
+      guint64 done = lb_learner_steps (learner);
+
+      take_snapshot (student);
+      if (!lb_stage_check_finite (part, what, done, loss, "lower the learning-rate", error)
+          || !checkpoint (student, error) || !lb_stage_progress (part, done, total, "loss", loss, error))
+        return FALSE;
+    }
   }
   return TRUE;
+}
+
+static gboolean
+train (Student *student, GError **error)
+{
+  const Course *course = student->course;
+  LbKey key = lb_key_index (lb_stage_key (student->part, "student"), student->number);
+  g_autoptr (LbTensor) parameters = lb_network_initialise (student->network, lb_key_derive (key, "parameters"));
+
+  lb_learner_start (student->learner, parameters, course->self->learning_rate);
+  if (course->is_followed)
+    student->snapshots
+        = lb_tensor_new (LB_F32, LB_SHAPE (n_snapshots (course->self), lb_network_n_parameters (student->network)));
+  take_snapshot (student);
+  return resume (student, error) && learn (student, lb_key_derive (key, "epoch"), error)
+         && send_network (student, error);
+}
+
+/* Trains one network from scratch. */
+static gboolean
+train_student (LbStage *part, guint number, gpointer data, GError **error)
+{
+  Course *course = data;
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_tensor_unref);
+  Student student = { .course = course,
+                      .part = part,
+                      .network = kind_of (course, number)->network,
+                      .learner = borrow_learner (course, number, error),
+                      .number = number,
+                      .rows = rows };
+  gboolean done = student.learner && train (&student, error);
+
+  if (student.learner)
+    return_learner (course, number, student.learner);
+  g_clear_pointer (&student.snapshots, lb_tensor_unref);
+  return done;
 }
 
 gboolean
 trainer_run (LbStage *stage, gpointer data, GError **error)
 {
-  Trainer *self = data;
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
-  LbLearningSet set;
-  LbLearnerSettings settings;
-  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_tensor_unref);
-  Course course = { .stage = stage, .rows = rows };
-  gboolean done = TRUE;
+  g_autoptr (GArray) kinds = g_array_new (FALSE, FALSE, sizeof (Kind));
+  Course course = { .self = data, .samples = packet, .kinds = kinds };
 
-  if (!packet || !choose_rate (self, stage, packet, error) || !set_open (&set, stage, packet, error)
-      || !make_settings (self, set.windows ? lb_tensor_dim (set.windows, 0) : 0, &settings, error)
-      || !resume_course (&course, error))
+  g_array_set_clear_func (kinds, kind_clear);
+  if (!packet || !choose_rate (data, stage, packet, error) || !set_open (&course.set, stage, packet, error)
+      || !make_settings (data, course.set.windows ? lb_tensor_dim (course.set.windows, 0) : 0, &course.settings, error)
+      || !add_kinds (&course, lb_stage_dim (stage, "classes"), error))
     return FALSE;
-  for (guint a = (guint)(course.index / self->repeats); done && self->architectures[a]; a++)
-    done = train_architecture (&course, self, a, packet, &set, &settings, error);
-  g_clear_pointer (&course.snapshots, lb_tensor_unref);
+  course.is_followed = lb_stage_has_port (stage, "trajectory");
+  g_mutex_init (&course.lock);
+  gboolean done = lb_stage_parts (stage, kinds->len * (guint)course.self->repeats, train_student, &course, error);
+  g_mutex_clear (&course.lock);
   return done;
 }

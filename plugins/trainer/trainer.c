@@ -179,7 +179,8 @@ typedef struct {
   gboolean knows_views; /* whether @settings are those of the run */
   LbLearnerSettings settings;
   guint threads;
-  double flops, bytes;
+  double flops;
+  GArray *bytes;       /* double: that training each model takes */
   gint64 packet_bytes; /* of the largest model */
   GPtrArray *sent;     /* char *: architecture of each model, in order */
 } Cost;
@@ -207,8 +208,41 @@ add_cost (Cost *cost, LbConfigure *configure, const Trainer *self, const char *a
   if (!(learner = lb_learner_new (network, cost->n, &cost->settings, error)))
     return FALSE;
   cost->flops += (double)(self->repeats * n_epochs (self)) * lb_learner_epoch_flops (learner);
-  cost->bytes = MAX (cost->bytes, (double)lb_learner_peak_bytes (learner, cost->threads));
+  double bytes = (double)lb_learner_peak_bytes (learner, cost->threads);
+  for (gint64 i = 0; i < self->repeats; i++)
+    g_array_append_val (cost->bytes, bytes);
   return TRUE;
+}
+
+/* Images of a step, views and all, that keep so many threads busy that a second network at work adds nothing. */
+#define MANY_IMAGES       64
+#define THREADS_OF_A_STEP 8
+
+/* How many networks are trained at once. A step on few images leaves threads idle between the pieces of its work, and
+ * takes little memory. */
+static guint
+side_by_side (LbConfigure *configure, const Trainer *self, const Cost *cost)
+{
+  gint64 batch = cost->n > 0 ? MIN (self->batch, cost->n) : self->batch, images = batch * (1 + cost->settings.views);
+  guint threads = images < MANY_IMAGES ? cost->threads : cost->threads / THREADS_OF_A_STEP;
+
+  return lb_configure_side_by_side (configure, MIN (MAX (threads, 1), cost->sent->len));
+}
+
+/* The most that @n neighbours take together, with what they are about to send beyond the first. */
+static double
+peak_of_neighbours (const Cost *cost, guint n, gint64 sent_bytes)
+{
+  double most = 0;
+
+  for (guint i = 0; i + n <= cost->bytes->len; i++) {
+    double sum = (double)sent_bytes * (n - 1);
+
+    for (guint k = 0; k < n; k++)
+      sum += g_array_index (cost->bytes, double, i + k);
+    most = MAX (most, sum);
+  }
+  return most;
 }
 
 /* What is sent. @sent: architecture of each model, ends with NULL; @bytes: of the largest model. */
@@ -236,9 +270,11 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
   gboolean augmented = g_strcmp0 (lb_configure_input_schema (configure, "samples"), "augmented") == 0;
   gint64 views = lb_configure_input_dim (configure, "samples", "v");
   g_autoptr (GPtrArray) sent = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GArray) bytes = g_array_new (FALSE, FALSE, sizeof (double));
   Cost cost = { .n = lb_configure_dim (configure, "n"),
                 .knows_views = !augmented || views != LB_UNKNOWN || self->views_per_image,
                 .threads = lb_configure_threads (configure),
+                .bytes = bytes,
                 .sent = sent };
 
   if (!check_properties (configure, self, error)
@@ -255,10 +291,15 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
   for (guint a = 0; self->architectures[a]; a++)
     if (!add_cost (&cost, configure, self, self->architectures[a], size, classes, error))
       return FALSE;
+  guint at_once = side_by_side (configure, self, &cost);
+  gint64 sent_bytes
+      = cost.packet_bytes * (lb_configure_has_port (configure, "trajectory") ? 1 + n_snapshots (self) : 1);
   g_ptr_array_add (sent, NULL);
   promise (configure, self, sent, cost.packet_bytes);
   if (cost.flops > 0)
-    lb_configure_cost (configure, cost.flops, cost.bytes + (double)lb_configure_collect_bytes (configure, "samples"));
+    lb_configure_cost (configure, cost.flops,
+                       peak_of_neighbours (&cost, at_once, sent_bytes)
+                           + (double)lb_configure_collect_bytes (configure, "samples"));
   return TRUE;
 }
 
