@@ -53,7 +53,9 @@ def content(path):
         return re.sub(rb'<dl class="facts">.*?</dl>|<section id="costs">.*?</section>', b'', data, flags=re.DOTALL)
     if os.path.basename(path) == 'provenance.json':
         manifest = json.loads(data)['manifest']
-        stages = [{key: stage[key] for key in stage.keys() - {'seconds'}} for stage in manifest['stages']]
+        # The files of a stage that tells of times have them.
+        stages = [{key: stage[key] for key in stage.keys() - ({'seconds', 'results'} if stage['closes'] else {'seconds'})}
+                  for stage in manifest['stages']]
         return {key: manifest[key] for key in manifest.keys() - {'run'}} | {'stages': stages}
     return data
 
