@@ -355,14 +355,36 @@ fill_model (const Curve *curve, JsonArray *steps, JsonArray *values, gint64 firs
   }
 }
 
-static void
-fill_curve (Curve *curve, JsonObject *told, JsonArray *models, guint n_parts)
+gint64
+curve_part (const char *name, gsize *length)
 {
-  for (guint part = 0; part < n_parts; part++) {
-    Group *group = add_model (curve, n_parts > 1 ? json_array_get_string_element (models, part) : "");
-    fill_model (curve, json_object_get_array_member (told, "steps"), json_object_get_array_member (told, "values"),
-                part * curve->steps, &g_array_index (group->values, double, (group->n_models - 1) * curve->n_bins));
-  }
+  const char *open = strrchr (name, '(');
+  char *end = NULL;
+  gint64 part = open ? g_ascii_strtoll (open + 1, &end, 10) : -1;
+
+  *length = strlen (name);
+  if (!open || open < name + 2 || open[-1] != ' ' || end == open + 1 || strcmp (end, ")") != 0)
+    return -1;
+  *length = (gsize)(open - 1 - name);
+  return part;
+}
+
+/* The architecture of model @index; "" when there is none. */
+static const char *
+architecture_of (JsonArray *models, gint64 index)
+{
+  return index >= 0 && index < json_array_get_length (models) ? json_array_get_string_element (models, (guint)index)
+                                                              : "";
+}
+
+/* Adds a model of @architecture whose steps are those of @told from @first (exclusive) on. */
+static void
+fill_curve (Curve *curve, JsonObject *told, gint64 first, const char *architecture)
+{
+  Group *group = add_model (curve, architecture);
+
+  fill_model (curve, json_object_get_array_member (told, "steps"), json_object_get_array_member (told, "values"), first,
+              &g_array_index (group->values, double, (group->n_models - 1) * curve->n_bins));
 }
 
 /* The least of 1, 2 and 5 times a power of ten that is @step or more. */
@@ -488,36 +510,65 @@ curve_label (GString *page, const Curve *curve, const char *stage, const char *n
                curve->logarithmic ? pow (10, first) : first, curve->logarithmic ? pow (10, last) : last);
 }
 
-void
-chart_curve (GString *page, JsonObject *told, JsonArray *models)
+/* How many steps one model makes, and how the values are shown; FALSE when there are too few for a curve. */
+static gboolean
+measure (Curve *curve, GPtrArray *curves, guint n_parts)
 {
-  const char *stage = json_object_get_string_member (told, "stage"),
-             *name = json_object_get_string_member (told, "name");
-  JsonArray *values = json_object_get_array_member (told, "values");
-  gint64 total = json_object_get_int_member (told, "total");
-  guint n_models = json_array_get_length (models), n_parts = n_models > 1 && total % n_models == 0 ? n_models : 1;
-  double least, most;
-  Curve curve = { .steps = MAX (total / n_parts, 1) };
+  double least = G_MAXDOUBLE, most = -G_MAXDOUBLE, low, high;
 
-  if (json_array_get_length (values) < LEAST_POINTS || !value_range (values, &least, &most))
+  for (guint i = 0; i < curves->len; i++) {
+    JsonArray *values = json_object_get_array_member (g_ptr_array_index (curves, i), "values");
+    gint64 total = json_object_get_int_member (g_ptr_array_index (curves, i), "total");
+    if (json_array_get_length (values) < LEAST_POINTS || !value_range (values, &low, &high))
+      continue;
+    least = MIN (least, low);
+    most = MAX (most, high);
+    curve->steps = MAX (curve->steps, MAX (total / n_parts, 1));
+  }
+  curve->n_bins = (guint)MIN (curve->steps, MOST_BINS);
+  curve->logarithmic = least > 0 && most / least > LOGARITHMIC;
+  return least <= most;
+}
+
+static void
+draw_curve (GString *page, const Curve *curve, const char *stage, const char *name)
+{
+  html_printf (page, "<figure class=\"card chart\"><h3>%s</h3><div class=\"note\">%s%s</div>", stage, name,
+               curve->logarithmic ? ", logarithmic scale" : "");
+  g_string_append_printf (page, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", CURVE_WIDTH, CURVE_HEIGHT);
+  curve_label (page, curve, stage, name);
+  g_string_append (page, "\">");
+  curve_axes (page, curve);
+  for (guint g = 0; g < curve->groups->len; g++)
+    curve_group (page, curve, &g_array_index (curve->groups, Group, g), g % N_COLOURS);
+  g_string_append (page, "</svg>");
+  curve_legend (page, curve);
+  g_string_append (page, "</figure>\n");
+}
+
+void
+chart_curves (GString *page, const char *name, GPtrArray *curves, JsonArray *models)
+{
+  JsonObject *first = g_ptr_array_index (curves, 0);
+  gint64 total = json_object_get_int_member (first, "total");
+  guint n_models = json_array_get_length (models);
+  gsize length;
+  gboolean has_parts = curve_part (json_object_get_string_member (first, "name"), &length) >= 0;
+  guint n_parts = !has_parts && n_models > 1 && total % n_models == 0 ? n_models : 1;
+  Curve curve = { 0 };
+
+  if (!measure (&curve, curves, n_parts))
     return;
-  curve.n_bins = (guint)MIN (curve.steps, MOST_BINS);
-  curve.logarithmic = least > 0 && most / least > LOGARITHMIC;
   curve.groups = g_array_new (FALSE, FALSE, sizeof (Group));
   g_array_set_clear_func (curve.groups, group_clear);
-  fill_curve (&curve, told, models, n_parts);
+  for (guint i = 0; has_parts && i < curves->len; i++) {
+    JsonObject *told = g_ptr_array_index (curves, i);
+    fill_curve (&curve, told, 0,
+                architecture_of (models, curve_part (json_object_get_string_member (told, "name"), &length)));
+  }
+  for (guint part = 0; !has_parts && part < n_parts; part++)
+    fill_curve (&curve, first, part * curve.steps, n_parts > 1 ? architecture_of (models, part) : "");
   choose_plane (&curve);
-
-  html_printf (page, "<figure class=\"card chart\"><h3>%s</h3><div class=\"note\">%s%s</div>", stage, name,
-               curve.logarithmic ? ", logarithmic scale" : "");
-  g_string_append_printf (page, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", CURVE_WIDTH, CURVE_HEIGHT);
-  curve_label (page, &curve, stage, name);
-  g_string_append (page, "\">");
-  curve_axes (page, &curve);
-  for (guint g = 0; g < curve.groups->len; g++)
-    curve_group (page, &curve, &g_array_index (curve.groups, Group, g), g % N_COLOURS);
-  g_string_append (page, "</svg>");
-  curve_legend (page, &curve);
-  g_string_append (page, "</figure>\n");
+  draw_curve (page, &curve, json_object_get_string_member (first, "stage"), name);
   g_array_unref (curve.groups);
 }

@@ -40,9 +40,15 @@ char row_letter (GPtrArray *rows, const Row *row);
 /* Accuracy against bytes of @rows (Row), twice: for wide pages and for narrow ones; and the legend. */
 void chart_accuracy (GString *page, GPtrArray *rows);
 
-/* One curve of the facts of a run, with bands where several models lie behind it. @models: their architectures, in the
- * order in which the curve's steps belong to them, a part of equal length each; empty: all steps are one part. */
-void chart_curve (GString *page, JsonObject *curve, JsonArray *models);
+/* A chart of @curves, JsonObject of the facts of a run, which are all that one stage told under @name: one curve, or
+ * one for each of its parts. Bands where several models lie behind it. @models: their architectures, by part; or, where
+ * there is one curve, in the order in which its steps belong to them, an equal number each; empty: it is of one model.
+ */
+void chart_curves (GString *page, const char *name, GPtrArray *curves, JsonArray *models);
+
+/* The part that the name of a curve tells, as in "loss (3)", and the length of the name before it; -1 when there is
+ * none. */
+gint64 curve_part (const char *name, gsize *length);
 
 /* ---- Sections ---- */
 

@@ -204,6 +204,29 @@ section_comparison (GString *page, GPtrArray *rows)
 
 /* ---- Training ---- */
 
+/* The curves from @first on that tell the same of one stage, whatever their part; none when an earlier one does. */
+static GPtrArray *
+curves_like (JsonArray *curves, guint first, char **name)
+{
+  GPtrArray *alike = g_ptr_array_new ();
+  JsonObject *one = json_array_get_object_element (curves, first);
+  gsize length, other_length;
+
+  curve_part (get_text (one, "name"), &length);
+  *name = g_strndup (get_text (one, "name"), length);
+  for (guint i = 0; i < array_length (curves); i++) {
+    JsonObject *other = json_array_get_object_element (curves, i);
+    curve_part (get_text (other, "name"), &other_length);
+    if (!g_str_equal (get_text (one, "stage"), get_text (other, "stage")) || length != other_length
+        || strncmp (*name, get_text (other, "name"), length) != 0)
+      continue;
+    if (i < first)
+      break;
+    g_ptr_array_add (alike, other);
+  }
+  return alike;
+}
+
 void
 section_training (GString *page, JsonObject *facts)
 {
@@ -212,9 +235,12 @@ section_training (GString *page, JsonObject *facts)
   g_autoptr (GString) charts = g_string_new (NULL);
 
   for (guint i = 0; i < array_length (curves); i++) {
-    JsonObject *curve = json_array_get_object_element (curves, i);
-    JsonArray *models = get_array (find_stage (facts, get_text (curve, "stage")), "models");
-    chart_curve (charts, curve, models ? models : none);
+    g_autofree char *name = NULL;
+    g_autoptr (GPtrArray) alike = curves_like (curves, i, &name);
+    const char *stage = get_text (json_array_get_object_element (curves, i), "stage");
+    JsonArray *models = get_array (find_stage (facts, stage), "models");
+    if (alike->len > 0)
+      chart_curves (charts, name, alike, models ? models : none);
   }
   if (charts->len > 0)
     g_string_append_printf (page,

@@ -2,6 +2,8 @@
  * browser (pipelines/report-test). */
 #include "plugins/harness.h"
 
+#include "../../plugins/report/report.h"
+
 /* One pixel. */
 static const guint8 png[]
     = { 0x89, 'P',  'N',  'G', '\r', '\n', 0x1a, '\n', 0,    0,   0,   13,  'I',  'H', 'D',  'R', 0,
@@ -174,6 +176,101 @@ test_refuses_a_row_without_models (void)
   harness_refuses (h, LB_ERROR_INPUT, "row 1 of 'table.rows' has no accuracies; expected that of one model at least");
 }
 
+/* ---- Curves, from facts as a run tells them ---- */
+
+/* A curve of @n steps that falls from @start to nearly 0 in each of @repeats equal parts. */
+static JsonObject *
+curve (const char *name, guint n, guint repeats, double start)
+{
+  JsonObject *object = json_object_new ();
+  JsonArray *steps = json_array_new (), *values = json_array_new ();
+
+  for (guint i = 0; i < n * repeats; i++) {
+    json_array_add_int_element (steps, i + 1);
+    json_array_add_double_element (values, start * (1 + 0.1 * (i / n)) * (n - i % n) / n);
+  }
+  json_object_set_string_member (object, "stage", "students");
+  json_object_set_string_member (object, "name", name);
+  json_object_set_int_member (object, "total", n * repeats);
+  json_object_set_array_member (object, "steps", steps);
+  json_object_set_array_member (object, "values", values);
+  return object;
+}
+
+static char *
+training (JsonArray *curves, const char *const *models)
+{
+  g_autoptr (JsonObject) facts = json_object_new ();
+  JsonArray *stages = json_array_new (), *sent = json_array_new ();
+  JsonObject *stage = json_object_new ();
+  GString *page = g_string_new (NULL);
+
+  for (; *models; models++)
+    json_array_add_string_element (sent, *models);
+  json_object_set_string_member (stage, "name", "students");
+  json_object_set_array_member (stage, "models", sent);
+  json_array_add_object_element (stages, stage);
+  json_object_set_array_member (facts, "stages", stages);
+  json_object_set_array_member (facts, "curves", curves);
+  section_training (page, facts);
+  return g_string_free (page, FALSE);
+}
+
+/* Three models that one curve tells of one after the other are a band over the steps of one. */
+static void
+test_models_in_turn_are_a_band (void)
+{
+  JsonArray *curves = json_array_new ();
+
+  json_array_add_object_element (curves, curve ("loss", 10, 3, 2));
+  g_autofree char *page = training (curves, (const char *const[]){ "vit", "vit", "vit", NULL });
+  g_assert_cmpuint (count (page, "<figure"), ==, 1);
+  g_assert_cmpuint (count (page, "class=\"band k0\""), ==, 1);
+  assert_has (page, "</svg>vit, 3 models</li>");
+  assert_has (page, "loss of stage students over 10 steps, from 2.2 to 0.22");
+}
+
+/* Parts side by side, each with a curve of its own, are one chart with a band for each architecture. */
+static void
+test_parts_are_a_band (void)
+{
+  JsonArray *curves = json_array_new ();
+
+  for (guint part = 0; part < 4; part++) {
+    g_autofree char *name = g_strdup_printf ("loss (%u)", part);
+    json_array_add_object_element (curves, curve (name, 10, 1, 1 + part));
+  }
+  g_autofree char *page = training (curves, (const char *const[]){ "vit", "vit", "alexnet", "alexnet", NULL });
+  g_assert_cmpuint (count (page, "<figure"), ==, 1);
+  assert_has (page, "<div class=\"note\">loss</div>");
+  g_assert_cmpuint (count (page, "class=\"band k0\""), ==, 1);
+  g_assert_cmpuint (count (page, "class=\"band k1\""), ==, 1);
+  assert_has (page, "</svg>alexnet, 2 models</li>");
+  assert_has (page, "loss of stage students over 10 steps, from 1.5 to 0.15");
+}
+
+/* A figure told once or twice is no curve, and what is no number leaves a gap and nothing else. */
+static void
+test_short_and_broken_curves (void)
+{
+  JsonArray *curves = json_array_new ();
+  JsonObject *broken = curve ("loss", 10, 1, 2), *void_of_numbers = curve ("gain", 3, 1, 2);
+
+  json_array_remove_element (json_object_get_array_member (broken, "values"), 9);
+  json_array_add_null_element (json_object_get_array_member (broken, "values"));
+  for (guint i = 0; i < 3; i++) {
+    json_array_remove_element (json_object_get_array_member (void_of_numbers, "values"), 0);
+    json_array_add_null_element (json_object_get_array_member (void_of_numbers, "values"));
+  }
+  json_array_add_object_element (curves, curve ("first loss", 1, 1, 2));
+  json_array_add_object_element (curves, void_of_numbers);
+  json_array_add_object_element (curves, broken);
+  g_autofree char *page = training (curves, (const char *const[]){ NULL });
+  g_assert_cmpuint (count (page, "<figure"), ==, 1);
+  g_assert_cmpuint (count (page, "nan"), ==, 0);
+  g_assert_cmpuint (count (page, "class=\"band"), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -182,6 +279,9 @@ main (int argc, char **argv)
   g_test_add_func ("/report/pictures-lie-on-the-page", test_pictures_lie_on_the_page);
   g_test_add_func ("/report/words-are-escaped", test_words_are_escaped);
   g_test_add_func ("/report/empty-page", test_empty_page);
+  g_test_add_func ("/report/models-in-turn-are-a-band", test_models_in_turn_are_a_band);
+  g_test_add_func ("/report/parts-are-a-band", test_parts_are_a_band);
+  g_test_add_func ("/report/short-and-broken-curves", test_short_and_broken_curves);
   g_test_add_func ("/report/refuses-what-is-no-picture", test_refuses_what_is_no_picture);
   g_test_add_func ("/report/refuses-a-row-without-models", test_refuses_a_row_without_models);
   return g_test_run ();
