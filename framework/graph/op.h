@@ -87,6 +87,7 @@ struct _LbNode {
   char *name;        /* inputs only */
   gboolean is_batch; /* inputs only: the first dimension counts independent samples */
   const char *here;  /* where the user's code made it */
+  guint earliest;    /* part of a program before which it is not computed: later than 0 where it is computed again */
 };
 
 struct _LbGraph {
@@ -214,15 +215,18 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 /* Tiles that a kernel transforms at a time: both sides of their products stay in the second-level cache. */
 #define LB_WINOGRAD_BLOCK 32
 
-/* Channels that a layer with more weights than pixels is cut into. */
+/* Most channels of the parts that a layer with more weights than pixels is cut into. */
 #define LB_WINOGRAD_PART 128
 
 /* Elements between the points of a block of transformed tiles. */
 #define LB_WINOGRAD_GAP 16
 gint64 lb_winograd_tiles (gint64 height, gint64 width, gint64 taps);
 
-/* Whether a layer's transformed weights are larger than its @images [n, h, w, c] on both sides, so that it is better
- * computed whole, and wide enough to be shared among workers. */
+/* Channels of each part but the last of so many: parts are about alike, as workers share them. */
+gint64 lb_winograd_part (gint64 channels);
+
+/* Whether a layer's transformed weights are about as large as its @images [n, h, w, c] on both sides, or larger, so
+ * that it is better computed whole, and it is wide enough to be shared among workers. */
 gboolean lb_winograd_takes_whole (LbShape images, gint64 in, gint64 out);
 
 G_END_DECLS

@@ -82,6 +82,13 @@ parts_of (gint64 channels)
   return (guint)((channels + LB_WINOGRAD_PART - 1) / LB_WINOGRAD_PART);
 }
 
+gint64
+lb_winograd_part (gint64 channels)
+{
+  gint64 parts = parts_of (channels), sixteens = (channels + 15) / 16;
+  return (sixteens + parts - 1) / parts * 16;
+}
+
 static guint
 whole_pieces (const LbNode *node)
 {
@@ -98,7 +105,7 @@ gboolean
 lb_winograd_takes_whole (LbShape images, gint64 in, gint64 out)
 {
   gint64 pixels = images.dim[0] * images.dim[1] * images.dim[2];
-  return out >= 2 * LB_WINOGRAD_PART && pixels * (in + out) <= LB_WINOGRAD_POINTS * in * out;
+  return parts_of (out) > 1 && 2 * pixels * (in + out) <= 3 * LB_WINOGRAD_POINTS * in * out;
 }
 
 /* A part's weights, and @blocks of transformed tiles (see the kernels). */

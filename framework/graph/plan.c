@@ -1,6 +1,11 @@
 /* Where every value lives, and the plan as a whole (plan.h). */
 #include "graph/plan.h"
 
+/* Every worker has an arena. One of more bytes is made smaller by shorter chunks, down to so many samples: fewer would
+ * make thin products of what the samples of a chunk have in common. */
+#define LARGE_ARENA (40 * 1024 * 1024)
+#define SHORT_CHUNK 4
+
 static LbStep *
 step_of (LbProgramPlan *plan, const LbNode *node)
 {
@@ -230,6 +235,18 @@ plan_arena (LbProgramPlan *plan, LbGroup *group, const Uses *uses)
   return region_finish (&region);
 }
 
+/* Places the arena of @group; with shorter chunks while these make a large one. */
+static gsize
+plan_short_arena (LbProgramPlan *plan, LbGroup *group, const Uses *uses)
+{
+  gsize bytes = plan_arena (plan, group, uses);
+  while (bytes > LARGE_ARENA && group->longest_chunk > SHORT_CHUNK) {
+    lb_group_set_chunks (group, 2 * group->n_chunks);
+    bytes = plan_arena (plan, group, uses);
+  }
+  return bytes;
+}
+
 /* ---- The program's own memory ---- */
 
 static void
@@ -253,7 +270,8 @@ place_static (LbProgramPlan *plan, Region *region, guint *block_of, LbNode *node
     block_of[node->id] = region_add (region, &step->offset, node_bytes (plan, node), from, to);
   }
   if (step->shard == LB_SHARD_SUM && group->n_partitions > 1)
-    region_add (region, &step->sums, group->n_partitions * node_bytes (plan, node), group->position, group_end (group));
+    region_add (region, &step->sums, (group->n_partitions - 1) * node_bytes (plan, node), group->position,
+                group_end (group));
   if (step->shard == LB_SHARD_NO && lb_ops[node->op]->scratch != NULL) {
     gsize elements = lb_ops[node->op]->scratch (node, node->shape.rank > 0 ? node->shape.dim[0] : 1);
     plan->arena_bytes = MAX (plan->arena_bytes, elements * plan->element);
@@ -265,7 +283,7 @@ lb_program_plan_places (LbProgramPlan *plan)
 {
   g_autofree Uses *uses = find_uses (plan);
   for (guint i = 0; i < plan->groups->len; i++)
-    plan->arena_bytes = MAX (plan->arena_bytes, plan_arena (plan, g_ptr_array_index (plan->groups, i), uses));
+    plan->arena_bytes = MAX (plan->arena_bytes, plan_short_arena (plan, g_ptr_array_index (plan->groups, i), uses));
   Region region;
   region_init (&region);
   g_autofree guint *block_of = g_new0 (guint, plan->graph->nodes->len);
@@ -284,7 +302,7 @@ lb_program_plan_places (LbProgramPlan *plan)
 /* ---- All of it ---- */
 
 LbProgramPlan *
-lb_program_plan_new (LbGraph *graph, LbNode *const *outputs, guint n_outputs)
+lb_program_plan_begin (LbGraph *graph)
 {
   LbProgramPlan *plan = g_new0 (LbProgramPlan, 1);
   plan->graph = graph;
@@ -293,6 +311,13 @@ lb_program_plan_new (LbGraph *graph, LbNode *const *outputs, guint n_outputs)
   plan->waves = g_ptr_array_new ();
   plan->groups = g_ptr_array_new ();
   lb_program_plan_time (plan);
+  return plan;
+}
+
+LbProgramPlan *
+lb_program_plan_new (LbGraph *graph, LbNode *const *outputs, guint n_outputs)
+{
+  LbProgramPlan *plan = lb_program_plan_begin (graph);
   for (guint i = 0; i < n_outputs; i++)
     step_of (plan, step_of (plan, outputs[i])->root)->is_output = TRUE;
   lb_program_plan_places (plan);

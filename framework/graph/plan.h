@@ -39,7 +39,7 @@ typedef struct {
   LbPlace place;
   gsize offset;
   gsize scratch; /* offset of working memory in the worker's arena */
-  gsize sums;    /* static offset of the partitions' sums */
+  gsize sums;    /* static offset of the sums of all partitions but the first, whose place is the result's */
 } LbStep;
 
 typedef struct {
@@ -80,11 +80,17 @@ typedef struct {
   gsize static_bytes, arena_bytes;
 } LbProgramPlan;
 
+/* The first half of it: steps know when they run, not where their values live. */
+LbProgramPlan *lb_program_plan_begin (LbGraph *graph);
+
 LbProgramPlan *lb_program_plan_new (LbGraph *graph, LbNode *const *outputs, guint n_outputs);
 void lb_program_plan_free (LbProgramPlan *plan);
 
 /* First sample of chunk @index of @group; @index may be n_chunks. Chunks differ in length by one sample at most. */
 gint64 lb_chunk_start (const LbGroup *group, guint index);
+
+/* Cuts the samples of @group into so many chunks. */
+void lb_group_set_chunks (LbGroup *group, guint n_chunks);
 
 /* shard.c: fills in shard, cut, part, waves and groups. */
 void lb_program_plan_time (LbProgramPlan *plan);

@@ -166,8 +166,8 @@ run_cut (const Cursor *cursor, LbGroup *group, LbNode *node)
   } else {
     gsize bytes = lb_shape_size (node->shape) * program->plan->element;
     guint first_chunk = cursor->partition * group->n_chunks / group->n_partitions;
-    call.output = group->n_partitions == 1 ? program->memory + step->offset
-                                           : program->memory + step->sums + cursor->partition * bytes;
+    call.output = cursor->partition == 0 ? program->memory + step->offset
+                                         : program->memory + step->sums + (cursor->partition - 1) * bytes;
     call.accumulate = cursor->first > lb_chunk_start (group, first_chunk);
   }
   run_kernel (program, step, &call, step->shard == LB_SHARD_EACH ? cursor->first : 0);
@@ -208,7 +208,8 @@ partition_task (guint index, guint worker, gpointer data)
   }
 }
 
-/* Adds up the partitions of one slice of one sum, in their order. */
+/* Adds the sums of the other partitions to those of the first, which stand where the result goes: one slice of one sum,
+ * in the order of partitions. */
 static void
 sum_task (guint index, guint worker, gpointer data)
 {
@@ -217,19 +218,17 @@ sum_task (guint index, guint worker, gpointer data)
   LbStep *step = &job->program->plan->steps[slice->node->id];
   gint64 size = lb_shape_size (slice->node->shape);
   guint8 *sums = job->program->memory + step->sums, *out = job->program->memory + step->offset;
-  guint n = job->group->n_partitions;
+  guint n = job->group->n_partitions - 1;
   if (job->program->plan->element == sizeof (float)) {
     const float *from = (const float *)sums + slice->first;
     float *to = (float *)out + slice->first;
-    memcpy (to, from, slice->n * sizeof (float));
-    for (guint p = 1; p < n; p++)
+    for (guint p = 0; p < n; p++)
       for (gint64 i = 0; i < slice->n; i++)
         to[i] += from[p * size + i];
   } else {
     const double *from = (const double *)sums + slice->first;
     double *to = (double *)out + slice->first;
-    memcpy (to, from, slice->n * sizeof (double));
-    for (guint p = 1; p < n; p++)
+    for (guint p = 0; p < n; p++)
       for (gint64 i = 0; i < slice->n; i++)
         to[i] += from[p * size + i];
   }

@@ -113,6 +113,21 @@ simplify (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
   }
 }
 
+/* ---- Gates ---- */
+
+/* A gate passes the same elements whether it looks at an activation's operand or, where that is at hand, at its result,
+ * which the next layer reads anyhow: the operand need not be kept. */
+static void
+look_at_activation (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
+{
+  if (old->op != LB_OP_GATE)
+    return;
+  LbNode probe = { .op = LB_OP_RELU, .n_inputs = 1, .inputs = { inputs[0] } };
+  LbNode *activation = g_hash_table_lookup (rewriter->known, &probe);
+  if (activation != NULL)
+    inputs[0] = activation;
+}
+
 /* ---- Broadcasts ---- */
 
 /* @narrow with the dimensions that @stretched got from a shape of ones: @wide reshapes @stretched, and so adds or drops
@@ -222,8 +237,8 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
  * bytes through the slow caches than to compute them from the image a second time. */
 #define SHORT_PATCH 32
 
-static gboolean
-is_cheap (const LbNode *node)
+gboolean
+lb_is_short_conv2d (const LbNode *node)
 {
   if (node->op != LB_OP_CONV2D)
     return FALSE;
@@ -244,7 +259,7 @@ static void
 compute_again (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
 {
   gboolean backward = old->op >= LB_OP_NORM_RELU_POOL_SUMS && old->op <= LB_OP_NORM_RELU_POOL_SECOND_BY_G;
-  if (backward && is_cheap (inputs[0]))
+  if (backward && lb_is_short_conv2d (inputs[0]))
     inputs[0] = again (rewriter, inputs[0]);
 }
 
@@ -257,6 +272,7 @@ rewrite_node (Rewriter *rewriter, const LbNode *old)
   for (guint i = 0; i < old->n_inputs; i++)
     inputs[i] = rewriter->map[old->inputs[i]->id];
   compute_again (rewriter, old, inputs);
+  look_at_activation (rewriter, old, inputs);
   if (old->n_inputs > 0)
     read_unstretched (rewriter, old, inputs);
   LbNode *node = simplify (rewriter, old, inputs);
@@ -323,6 +339,11 @@ lb_rewrite (LbGraph *graph, LbNode *const *outputs, guint n_outputs, LbNode ***m
       rewriter.map[id] = rewrite_node (&rewriter, g_ptr_array_index (graph->nodes, id));
   g_hash_table_unref (rewriter.known);
   sweep (rewriter.graph, rewriter.map, n, outputs, n_outputs);
+  g_autofree LbNode **kept = g_new (LbNode *, n_outputs);
+  for (guint i = 0; i < n_outputs; i++)
+    kept[i] = rewriter.map[outputs[i]->id];
+  if (lb_compute_again (rewriter.graph, kept, n_outputs))
+    sweep (rewriter.graph, rewriter.map, n, outputs, n_outputs);
   *map = rewriter.map;
   return rewriter.graph;
 }

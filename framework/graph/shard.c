@@ -70,6 +70,7 @@ decide_part (LbProgramPlan *plan, LbNode *node)
 {
   LbStep *step = step_of (plan, node);
   gint64 samples = step->shard == LB_SHARD_NO ? 0 : group_samples (plan, node);
+  step->part = node->earliest;
   for (guint i = 0; i < node->n_inputs; i++) {
     LbNode *input = step_of (plan, node->inputs[i])->root;
     LbStep *before = step_of (plan, input);
@@ -219,9 +220,8 @@ make_segments (LbProgramPlan *plan, LbGroup *group)
   }
   /* Few samples are spread over several workers rather than kept together. */
   chunk = MIN (chunk, MAX (MIN (4, (group->samples + 3) / 4), (group->samples + 7) / 8));
-  group->n_chunks = (guint)((group->samples + chunk - 1) / chunk);
+  lb_group_set_chunks (group, (guint)((group->samples + chunk - 1) / chunk));
   group->n_partitions = suitable_partitions (plan, group);
-  group->longest_chunk = (group->samples + group->n_chunks - 1) / group->n_chunks;
 }
 
 static void
@@ -246,6 +246,13 @@ gint64
 lb_chunk_start (const LbGroup *group, guint index)
 {
   return group->samples * index / group->n_chunks;
+}
+
+void
+lb_group_set_chunks (LbGroup *group, guint n_chunks)
+{
+  group->n_chunks = n_chunks;
+  group->longest_chunk = (group->samples + n_chunks - 1) / n_chunks;
 }
 
 /* One position for each wave, one for each node of a group. */

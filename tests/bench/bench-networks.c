@@ -9,6 +9,7 @@
  *
  * Images are grey, 28 x 28; inputs are those of tests/golden. answer.h says how it is asked.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -217,6 +218,8 @@ main (int argc, char **argv)
     fprintf (stderr, "usage: bench-networks train|match-IPC|epoch|ARCHITECTURE THREADS\n");
     return 2;
   }
+  /* As the command sets it. */
+  mallopt (M_MMAP_THRESHOLD, 1 << 20);
   g_autoptr (GError) error = NULL;
   Workload w = { NULL };
   if (!build (&w, argv[1], &error)) {

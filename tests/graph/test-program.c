@@ -101,6 +101,40 @@ test_cut_and_lowered (void)
   net_clear (&cut);
 }
 
+/* Each element of @x, less the mean over all samples of its activation, times that activation: what it reads again is
+ * there only when all samples have been seen, and costs less to compute again than to keep. */
+static void
+test_computed_again (void)
+{
+  enum { SAMPLES = 64, FEATURES = 16 * 1024 };
+  g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
+  LbNode *x = lb_batch_input (graph, "x", LB_SHAPE (SAMPLES, FEATURES));
+  LbNode *activation = lb_relu (lb_affine (x, 2, -1));
+  LbNode *mean = lb_scale (lb_sum_to (activation, LB_SHAPE (1, FEATURES)), 1. / SAMPLES);
+  LbNode *sums = lb_sum_to (lb_mul (activation, lb_sub (x, mean)), LB_SHAPE (1, FEATURES));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbProgram) program = lb_compile (graph, &sums, 1, &error);
+  g_assert_no_error (error);
+  g_autoptr (LbTensor) values = lb_tensor_new (LB_F32, LB_SHAPE (SAMPLES, FEATURES));
+  for (gint64 i = 0; i < SAMPLES * FEATURES; i++)
+    lb_tensor_f32 (values)[i] = (float)(i * 7 % 13) / 8;
+  lb_program_bind (program, x, values);
+  g_autoptr (LbPool) pool = lb_pool_new (2);
+  g_autoptr (LbCompute) compute = lb_compute_new (pool);
+  lb_program_run (program, compute);
+  for (gint64 feature = 0; feature < FEATURES; feature += 1001) {
+    double of_activations = 0, sum = 0;
+    for (gint64 i = feature; i < SAMPLES * FEATURES; i += FEATURES)
+      of_activations += MAX (2 * (double)lb_tensor_f32 (values)[i] - 1, 0);
+    for (gint64 i = feature; i < SAMPLES * FEATURES; i += FEATURES) {
+      double element = (double)lb_tensor_f32 (values)[i];
+      sum += MAX (2 * element - 1, 0) * (element - of_activations / SAMPLES);
+    }
+    g_assert_cmpfloat_with_epsilon ((double)lb_tensor_f32 (lb_program_result (program, sums))[feature], sum, 1e-3);
+  }
+  g_assert_cmpuint (lb_program_peak_bytes (program, 1), <, lb_tensor_bytes (values));
+}
+
 static void
 test_threads (void)
 {
@@ -285,6 +319,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/program/cut-and-lowered-equals-plain", test_cut_and_lowered);
+  g_test_add_func ("/program/cheap-values-are-not-kept", test_computed_again);
   g_test_add_func ("/program/same-bits-at-1-to-8-threads", test_threads);
   g_test_add_func ("/program/carries-state", test_carry);
   g_test_add_func ("/program/overwrites-only-what-is-dead", test_overwriting);

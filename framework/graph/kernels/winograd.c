@@ -123,16 +123,17 @@ whole_piece (int taps, const LbCall *call, gint64 to_first, gint64 to_n)
 void
 KERNEL (winograd_whole) (const LbCall *call)
 {
+  gint64 part = lb_winograd_part (call->output_shape.dim[3]);
   for (guint piece = call->first_piece; piece < call->end_piece; piece++)
-    FOR_TAPS (call->input_shapes[1].dim[1], whole_piece, call, piece * PART,
-              MIN (PART, call->output_shape.dim[3] - piece * PART));
+    FOR_TAPS (call->input_shapes[1].dim[1], whole_piece, call, piece * part,
+              MIN (part, call->output_shape.dim[3] - piece * part));
 }
 
 INLINE
 whole_by_weight_piece (int taps, const LbCall *call, gint64 o, gint64 k)
 {
   gint64 out = call->output_shape.dim[0], in = call->output_shape.dim[3];
-  gint64 n_out = MIN (PART, out - o), n_in = MIN (PART, in - k);
+  gint64 n_out = MIN (lb_winograd_part (out), out - o), n_in = MIN (lb_winograd_part (in), in - k);
   Grid grid = grid_of (&call->input_shapes[0], taps);
   gint64 total = grid.tiles * call->input_shapes[0].dim[0];
   real *sums = call->scratch, *v = sums + PART_WEIGHTS, *d = v + PART_BLOCK;
@@ -151,6 +152,9 @@ void
 KERNEL (winograd_whole_by_weight) (const LbCall *call)
 {
   gint64 across = (call->output_shape.dim[3] + PART - 1) / PART;
+  gint64 part_out = lb_winograd_part (call->output_shape.dim[0]),
+         part_in = lb_winograd_part (call->output_shape.dim[3]);
   for (guint piece = call->first_piece; piece < call->end_piece; piece++)
-    FOR_TAPS (call->output_shape.dim[1], whole_by_weight_piece, call, piece / across * PART, piece % across * PART);
+    FOR_TAPS (call->output_shape.dim[1], whole_by_weight_piece, call, piece / across * part_out,
+              piece % across * part_in);
 }
