@@ -192,12 +192,13 @@ tidy (Curve *curve)
 }
 
 static void
-add_curve (JsonBuilder *builder, const Curve *curve, guint64 total)
+add_curve (JsonBuilder *builder, const Curve *curve, const char *stage, gint64 part, gint64 total)
 {
+  g_autofree char *name = part >= 0 ? g_strdup_printf ("%s (%d)", curve->name, (int)part) : g_strdup (curve->name);
   json_builder_begin_object (builder);
-  lb_json_add_text (builder, "stage", curve->stage);
-  lb_json_add_text (builder, "name", curve->name);
-  lb_json_add_integer (builder, "total", (gint64)total);
+  lb_json_add_text (builder, "stage", stage);
+  lb_json_add_text (builder, "name", name);
+  lb_json_add_integer (builder, "total", total);
   json_builder_set_member_name (builder, "steps");
   json_builder_begin_array (builder);
   for (guint i = 0; i < curve->points->len; i++)
@@ -216,6 +217,43 @@ add_curve (JsonBuilder *builder, const Curve *curve, guint64 total)
   json_builder_end_object (builder);
 }
 
+/* Which part of @stage @curve is of: -1 for the whole, -2 for none of it. */
+static gint64
+part_of (const Curve *curve, const char *stage)
+{
+  const char *rest = curve->stage + strlen (stage);
+  if (!g_str_has_prefix (curve->stage, stage) || (*rest != '\0' && *rest != '/'))
+    return -2;
+  return *rest == '\0' ? -1 : g_ascii_strtoll (rest + 1, NULL, 10);
+}
+
+static int
+compare_parts (gconstpointer a, gconstpointer b, gpointer stage)
+{
+  gint64 first = part_of (*(Curve *const *)a, stage), second = part_of (*(Curve *const *)b, stage);
+  return first < second ? -1 : first > second;
+}
+
+/* Those of one stage, parts side by side by their number: whose rows come first is chance. */
+static void
+add_curves_of (JsonBuilder *builder, const GPtrArray *curves, const char *stage, gint64 done)
+{
+  g_autoptr (GPtrArray) own = g_ptr_array_new ();
+  for (guint k = 0; k < curves->len; k++)
+    if (part_of (curves->pdata[k], stage) >= -1)
+      g_ptr_array_add (own, curves->pdata[k]);
+  g_ptr_array_sort_with_data (own, compare_parts, (gpointer)stage);
+  for (guint k = 0; k < own->len; k++) {
+    Curve *curve = own->pdata[k];
+    gint64 part = part_of (curve, stage);
+    tidy (curve);
+    add_curve (builder, curve, stage, part,
+               part < 0 || curve->points->len == 0
+                   ? done
+                   : (gint64)g_array_index (curve->points, Point, curve->points->len - 1).step);
+  }
+}
+
 /* Those of stages that ran; in the order of the pipeline file. */
 static void
 add_curves (JsonBuilder *builder, const LbRun *run)
@@ -226,13 +264,8 @@ add_curves (JsonBuilder *builder, const LbRun *run)
   json_builder_set_member_name (builder, "curves");
   json_builder_begin_array (builder);
   for (guint i = 0; i < plan->n_stages; i++)
-    for (guint k = 0; lb_run_outcome (run, i) != LB_REUSE_RESULT && k < curves->len; k++) {
-      Curve *curve = curves->pdata[k];
-      if (strcmp (curve->stage, plan->stages[i].written->name) != 0)
-        continue;
-      tidy (curve);
-      add_curve (builder, curve, lb_run_activity (run, i)->done);
-    }
+    if (lb_run_outcome (run, i) != LB_REUSE_RESULT)
+      add_curves_of (builder, curves, plan->stages[i].written->name, (gint64)lb_run_activity (run, i)->done);
   json_builder_end_array (builder);
 }
 

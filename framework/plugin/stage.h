@@ -299,8 +299,8 @@ gboolean lb_stage_checkpoint_due (LbStage *stage);
  *     name, summary                          of the stage and of its type
  *     models                                 the architectures of the models it sends, in order; empty for others
  *   curves     a list of objects of what was recorded of progress, as in metrics.jsonl (a null is no finite number)
- *     stage, name                            such as "students", "loss"
- *     total                                  steps that the stage made in all
+ *     stage, name                            such as "students", "loss", or "loss (3)" of part 3 of several
+ *     total                                  steps that the stage, or its part, made in all
  *     steps, values                          two lists of one length, by ascending step
  * Stages whose results were reused have no curves. *facts is NULL where there is no run around the stage, as in a test.
  * LB_ERROR_CANCELLED. */
