@@ -333,6 +333,8 @@ guint lb_configure_side_by_side (LbConfigure *configure, guint most);
 /* What lb_configure_side_by_side() said, 1 at least. */
 guint lb_stage_side_by_side (LbStage *stage);
 
+/* Does part @number, from 0, of a stage, in a thread of the framework: several may be at it at once, so @data must not be
+ * changed without a lock. FALSE with @error when it fails, which ends the others. */
 typedef gboolean (*LbStagePart) (LbStage *part, guint number, gpointer data, GError **error);
 
 /* Does parts 0, ..., @n - 1, begun in this order, in threads of the framework; returns when all have ended, or with the

@@ -3,6 +3,17 @@
  */
 #include "limbeck.h"
 
+typedef struct {
+  gint64 top;
+} Evaluator;
+
+static const LbProperty properties[] = {
+  LB_INTEGER (
+      Evaluator, top, "top", "1", 1, 100000, "classes",
+      "With more than 1, also counts an answer as right whose class is among so many likeliest (top-k accuracy)"),
+  LB_PROPERTIES_END,
+};
+
 static const LbPort inputs[] = {
   { "model", "model", "c h w classes", 0, "The models, one after the other" },
   { "samples", "samples", "n c h w classes", 0,
@@ -65,8 +76,20 @@ bench_set (Bench *bench, LbStage *stage, LbPacket *model, LbTensor *images, GErr
 typedef struct {
   LbTensor *confusion; /* i64 [classes, classes] */
   gint64 correct;
-  double loss; /* sum over images */
+  gint64 top, among_top; /* images whose class is among the @top likeliest */
+  double loss;           /* sum over images */
 } Tally;
+
+/* Classes that come before @label: likelier ones, and equal ones that stand before it. */
+static gint64
+rank_of (const float *row, gint64 label, gint64 classes)
+{
+  gint64 rank = 0;
+
+  for (gint64 k = 0; k < classes; k++)
+    rank += row[k] > row[label] || (row[k] == row[label] && k < label);
+  return rank;
+}
 
 /* Adds @n rows of log probabilities; the first of equal scores counts as the answer. */
 static void
@@ -80,6 +103,7 @@ tally_add (Tally *tally, const float *rows, const gint32 *labels, gint64 n, gint
         answer = k;
     lb_tensor_i64 (tally->confusion)[labels[i] * classes + answer]++;
     tally->correct += answer == labels[i];
+    tally->among_top += rank_of (rows, labels[i], classes) < tally->top;
     tally->loss -= rows[labels[i]];
   }
 }
@@ -122,6 +146,8 @@ metrics_packet (const Tally *tally, gint64 n, LbPacket *model)
 
   take_f64 (packet, "accuracy", (double)tally->correct / (double)n);
   take_f64 (packet, "loss", tally->loss / (double)n);
+  if (tally->top > 1)
+    take_f64 (packet, "top_accuracy", (double)tally->among_top / (double)n);
   lb_tensor_i64 (count)[0] = n;
   lb_packet_take (packet, "images", count);
   lb_packet_set (packet, "confusion", tally->confusion);
@@ -131,13 +157,14 @@ metrics_packet (const Tally *tally, gint64 n, LbPacket *model)
 }
 
 static gboolean
-evaluate_model (LbStage *stage, Bench *bench, LbPacket *test, LbPacket *model, guint64 number, GError **error)
+evaluate_model (LbStage *stage, const Evaluator *self, Bench *bench, LbPacket *test, LbPacket *model, guint64 number,
+                GError **error)
 {
   LbTensor *images = lb_packet_get (test, "images");
   gint64 n = lb_tensor_dim (images, 0), classes = lb_stage_dim (stage, "classes");
   g_autofree char *ours = g_strdup_printf ("'%s'", lb_stage_source (stage, "samples", 0));
   g_autofree char *theirs = g_strdup_printf ("the model '%s'", lb_stage_source (stage, "model", 0));
-  Tally tally = { 0 };
+  Tally tally = { .top = self->top };
   gboolean done;
 
   /* What is stored as u8 can be normalised as the model wants it; what is normalised already cannot be undone. */
@@ -155,6 +182,8 @@ evaluate_model (LbStage *stage, Bench *bench, LbPacket *test, LbPacket *model, g
   done = evaluate (stage, bench, test, model, &tally, number, error);
   if (done)
     lb_stage_metric (stage, "accuracy", (double)tally.correct / (double)n, "fraction");
+  if (done && self->top > 1)
+    lb_stage_metric (stage, "top accuracy", (double)tally.among_top / (double)n, "fraction");
   return done && lb_stage_push (stage, "metrics", metrics_packet (&tally, n, model), error);
 }
 
@@ -180,7 +209,7 @@ evaluator_run (LbStage *stage, gpointer data, GError **error)
       return FALSE;
     if (!model)
       return TRUE;
-    if (!evaluate_model (stage, &bench, test, model, number, error))
+    if (!evaluate_model (stage, data, &bench, test, model, number, error))
       return FALSE;
   }
 }
@@ -193,8 +222,12 @@ evaluator_configure (LbConfigure *configure, gpointer data, GError **error)
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
   gint64 classes = lb_configure_dim (configure, "classes"), n = lb_configure_dim (configure, "n");
   const char *const *architectures = lb_configure_input_texts (configure, "model", "architecture");
+  const Evaluator *self = data;
   double flops = 0, bytes = 0, of_one = 0;
 
+  if (classes > 0 && self->top > classes)
+    return lb_configure_property_error (configure, "top", error, "%d, but there are %d classes; ask for fewer of them",
+                                        (int)self->top, (int)classes);
   lb_configure_set_output_packets (configure, "metrics", lb_configure_input_packets (configure, "model"));
   if (!architectures)
     return TRUE;
@@ -223,9 +256,12 @@ static const LbStageType evaluator_type = {
   .description
   = "Runs each model on every image of the test set and sends one packet of metrics for each. Stored (u8) images are "
     "normalised with the model's mean and std; images that are normalised already must have been so in the same "
-    "way. The accuracy of each model is also recorded as the metric 'accuracy', a fraction of the test set.",
+    "way. The accuracy of each model is also recorded as the metric 'accuracy', a fraction of the test set, and top-k "
+    "accuracy, if asked for, as 'top accuracy'.",
   .inputs = inputs,
   .outputs = outputs,
+  .properties = properties,
+  .instance_size = sizeof (Evaluator),
   .configure = evaluator_configure,
   .run = evaluator_run,
 };

@@ -36,6 +36,33 @@ test_counts_exactly (void)
   g_assert_cmpfloat (lb_harness_metric_at (h, 0), ==, 100 / 300.0);
 }
 
+/* Scores 1, 2, 0 and 0, 0, 0: of the two likeliest, classes 1 and 0 in both, ties going to the first. */
+static void
+test_counts_the_likeliest (void)
+{
+  g_autoptr (LbHarness) h = lb_harness_new ("evaluator"), more = lb_harness_new ("evaluator");
+  g_autoptr (LbPacket) samples = toy_samples (300, 8, 3, 1);
+  g_autoptr (LbPacket) one = constant_model ((const float[]){ 1, 2, 0 }, 3, 0);
+  g_autoptr (LbPacket) tie = constant_model ((const float[]){ 0, 0, 0 }, 3, 1);
+
+  lb_harness_set (h, "top", "2");
+  lb_harness_feed (h, "model", "students.model", "model", one, 3);
+  lb_harness_feed (h, "model", "students.model", "model", tie, 3);
+  lb_harness_feed (h, "samples", "test.samples", "samples", samples, 3);
+  harness_run_well (h);
+  for (guint i = 0; i < 2; i++) {
+    LbPacket *metrics = lb_harness_output (h, "metrics", i);
+    g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (metrics, "accuracy"))[0], ==, 100 / 300.0);
+    g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (metrics, "top_accuracy"))[0], ==, 200 / 300.0);
+  }
+  g_assert_cmpfloat (lb_harness_metric (h, "top accuracy"), ==, 200 / 300.0);
+
+  lb_harness_set (more, "top", "4");
+  lb_harness_feed (more, "model", "students.model", "model", one, 3);
+  lb_harness_feed (more, "samples", "test.samples", "samples", samples, 3);
+  harness_refuses (more, LB_ERROR_PIPELINE, "property 'top': 4, but there are 3 classes; ask for fewer of them");
+}
+
 static void
 test_refuses_images_normalised_otherwise (void)
 {
@@ -103,6 +130,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/evaluator/counts-exactly", test_counts_exactly);
+  g_test_add_func ("/evaluator/counts-the-likeliest", test_counts_the_likeliest);
   g_test_add_func ("/evaluator/refuses-images-normalised-otherwise", test_refuses_images_normalised_otherwise);
   g_test_add_func ("/evaluator/refuses-parameters-of-another-size", test_refuses_parameters_of_another_size);
   g_test_add_func ("/evaluator/refuses-an-unknown-architecture", test_refuses_an_unknown_architecture);
