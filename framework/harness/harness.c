@@ -62,6 +62,7 @@ struct _LbHarness {
   guint64 steps, events, cancel_at;
   double first_value, last_value, flops;
   Checkpoint checkpoint;
+  GArray *resumed; /* the state that this run was taken up from; it may save others while parts still resume */
   gboolean has_run; /* what lies in ->directory is of a run, and not of the test */
 };
 
@@ -172,6 +173,7 @@ static void
 forget_checkpoint (LbHarness *h)
 {
   g_clear_pointer (&h->checkpoint.state, g_array_unref);
+  g_clear_pointer (&h->resumed, g_array_unref);
   g_clear_pointer (&h->checkpoint.n_packets, g_free);
   h->checkpoint = (Checkpoint){ 0 };
 }
@@ -474,7 +476,8 @@ lb_harness_predicted_bytes (LbHarness *h)
 static void
 count_event (LbHarness *h)
 {
-  if (++h->events == h->cancel_at)
+  /* Parts of a stage come here from threads of their own. */
+  if (__atomic_add_fetch (&h->events, 1, __ATOMIC_RELAXED) == h->cancel_at)
     lb_flow_cancel (h->flow);
 }
 
@@ -510,7 +513,7 @@ keep_resume (gpointer data, LbStage *stage, LbState *state, GError **error)
 {
   LbHarness *h = data;
 
-  return !h->checkpoint.state || lb_state_restore (state, h->checkpoint.state, error);
+  return !h->resumed || lb_state_restore (state, h->resumed, error);
 }
 
 static gboolean
@@ -570,7 +573,9 @@ bring_back (LbHarness *h, LbStage *stage, GError **error)
 {
   const Checkpoint *c = &h->checkpoint;
 
-  if (!c->state)
+  g_clear_pointer (&h->resumed, g_array_unref);
+  h->resumed = g_steal_pointer (&h->checkpoint.state);
+  if (!h->resumed)
     return TRUE;
   for (guint i = 0; i < h->n_outputs; i++) {
     GPtrArray *packets = g_ptr_array_index (h->outputs, i);

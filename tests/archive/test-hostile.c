@@ -500,8 +500,9 @@ main (int argc, char **argv)
   ADD ("/hostile/wrong-manifests", test_wrong_manifests);
   ADD ("/hostile/texts-that-are-none", test_texts_that_are_none);
   ADD ("/hostile/list-that-is-none", test_list_that_is_none);
-  ADD ("/hostile/huge-declared-size", test_huge_declared_size);
   if (!SANITIZED) {
+    /* libarchive, which writes this one, keeps its buffer when it is closed within an entry. */
+    ADD ("/hostile/huge-declared-size", test_huge_declared_size);
     ADD ("/hostile/bomb", test_bomb);
     ADD ("/hostile/too-many-members", test_too_many_members);
   }

@@ -2,13 +2,15 @@
 #include "limbeck-test.h"
 
 typedef struct {
-  gint64 parts, steps, fails;
+  gint64 parts, steps, fails, meet;
 } Counter;
 
 static const LbProperty properties[] = {
   LB_INTEGER (Counter, parts, "parts", "5", 0, 100, "parts", "How many parts there are"),
   LB_INTEGER (Counter, steps, "steps", "6", 1, 1000, "steps", "Steps of the first part; each other has one more"),
   LB_INTEGER (Counter, fails, "fails", "-1", -1, 100, NULL, "Part that fails at its second step; -1: none"),
+  LB_INTEGER (Counter, meet, "meet", "1", 1, 100, "parts",
+              "So many parts, the first, go on only once all of them are at work"),
   LB_PROPERTIES_END,
 };
 
@@ -34,6 +36,10 @@ count (LbStage *part, guint number, gpointer data, GError **error)
   while (now > (most = g_atomic_int_get (&most_at_work))
          && !g_atomic_int_compare_and_exchange (&most_at_work, most, now))
     ;
+  for (guint wait = 0; (gint64)number < self->meet && g_atomic_int_get (&most_at_work) < self->meet; wait++) {
+    g_assert_cmpuint (wait, <, 30000);
+    g_usleep (1000);
+  }
   lb_state_add_tensor (state, "sum", sum);
   lb_state_add_counter (state, "step", &step);
   gboolean done = lb_stage_resume (part, state, error);
@@ -108,7 +114,10 @@ test_work_side_by_side (void)
   g_autoptr (GError) error = NULL;
 
   for (guint threads = 1; threads <= 3; threads++) {
+    g_autofree char *meet = g_strdup_printf ("%u", threads);
+
     g_atomic_int_set (&most_at_work, 0);
+    lb_harness_set (h, "meet", meet);
     lb_harness_set_threads (h, threads);
     lb_harness_run (h, &error);
     g_assert_no_error (error);
