@@ -15,6 +15,7 @@
 #include "nn/augment.h"
 #include "nn/class-images.h"
 #include "nn/cutmix.h"
+#include "nn/dense-labels.h"
 #include "nn/grad-cam.h"
 #include "nn/images.h"
 #include "nn/learner.h"

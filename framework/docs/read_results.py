@@ -78,9 +78,13 @@ def view(image, window):
 for name, result in results.items():
     if 'dense_labels' not in result:
         continue
-    dense = result['dense_labels']  # [image, view, class]; each row sums to 1
+    dense = result['dense_labels']  # [image, view, class]; each row sums to 1, or to 255 in u8
+    dense = dense / 255 if dense.dtype == np.uint8 else dense.astype('f4')
+    answer = dense.argmax(axis=2)
+    if 'dense_classes' in result:  # of top-k labels: which classes these are
+        answer = np.take_along_axis(result['dense_classes'], answer[..., None], axis=2)[..., 0]
     entropy = -(dense * np.log2(np.maximum(dense, 1e-30))).sum(axis=2)
-    agree = (dense.argmax(axis=2) == result['labels'][:, None]).mean()
+    agree = (answer == result['labels'][:, None]).mean()
     corner = view(pixels(result)[0], result['windows'][0])
     print(f'{name}: {dense.shape[1]} views of each image; labels of {entropy.mean():.3f} bits, {agree:.1%} as the image')
     print(f'  first view of the first image: mean {corner.mean():.2f}')

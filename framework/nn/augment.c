@@ -23,7 +23,10 @@
 #define MAX_SCALE   1.2
 #define MAX_DEGREES 15.0
 
-#define GEOMETRY (LB_AUGMENT_CROP | LB_AUGMENT_FLIP | LB_AUGMENT_SCALE | LB_AUGMENT_ROTATE)
+/* The least part of an axis that a view covers. */
+#define MIN_VIEW 0.5
+
+#define GEOMETRY (LB_AUGMENT_CROP | LB_AUGMENT_FLIP | LB_AUGMENT_SCALE | LB_AUGMENT_ROTATE | LB_AUGMENT_VIEW)
 
 /* An input of a program and what is bound to it; node NULL when the strategy does not need it. */
 typedef struct {
@@ -45,18 +48,19 @@ static const struct {
 } groups[] = {
   { "color", LB_AUGMENT_COLOR }, { "crop", LB_AUGMENT_CROP },   { "cutout", LB_AUGMENT_CUTOUT },
   { "flip", LB_AUGMENT_FLIP },   { "scale", LB_AUGMENT_SCALE }, { "rotate", LB_AUGMENT_ROTATE },
+  { "view", LB_AUGMENT_VIEW },
 };
 
 /* ---- Strategies ---- */
 
 #define EXPECTED                                                                                                       \
-  "expected none, or some of color, crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or " \
+  "expected none, or some of color, crop, cutout, flip, scale, rotate and view, each once, joined by '_' (one is drawn) or " \
   "'-' (all are used)"
 
 static gboolean
 refuse_group (const char *strategy, const char *word, gboolean twice, GError **error)
 {
-  static const char *const known[] = { "color", "crop", "cutout", "flip", "scale", "rotate", NULL };
+  static const char *const known[] = { "color", "crop", "cutout", "flip", "scale", "rotate", "view", NULL };
   const char *nearest = twice ? NULL : lb_nearest_name (word, known);
 
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "augmentation '%s' has '%s'%s; " EXPECTED "%s%s%s", strategy, word,
@@ -231,8 +235,8 @@ set_where (LbAugmenter *augmenter, gint64 image, const LbAugmentParameters *p)
   double c, s;
   lb_sine_cosine (p->angle / (G_PI / 2), &s, &c);
   double xx = p->scale_x * c * side, xy = -p->scale_x * s, yx = p->scale_y * s * side, yy = p->scale_y * c;
-  double row[10] = { xx,        xy, cx + (double)p->shift_x - xx * cx - xy * cy,
-                     yx,        yy, cy + (double)p->shift_y - yx * cx - yy * cy,
+  double row[10] = { xx,        xy, cx + (double)p->shift_x + p->view_x - xx * cx - xy * cy,
+                     yx,        yy, cy + (double)p->shift_y + p->view_y - yx * cx - yy * cy,
                      0,         0,  width - 1,
                      height - 1 };
 
@@ -325,6 +329,16 @@ draw_group (LbAugmentGroup group, LbShape images, LbRandom *random, LbAugmentPar
   case LB_AUGMENT_ROTATE:
     p->angle = draw_between (random, -MAX_DEGREES, MAX_DEGREES) * G_PI / 180;
     break;
+  case LB_AUGMENT_VIEW: {
+    /* The centres of its pixels lie among those of the image. With other groups it is a window of what they see. */
+    double part = draw_between (random, MIN_VIEW, 1), slack = (1 - part) / 2;
+
+    p->view_x = draw_between (random, -slack, slack) * (double)(width - 1);
+    p->view_y = draw_between (random, -slack, slack) * (double)(height - 1);
+    p->scale_x *= part;
+    p->scale_y *= part;
+    break;
+  }
   }
 }
 

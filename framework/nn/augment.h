@@ -17,6 +17,9 @@
  * - flip: horizontal, with probability 1/2
  * - scale: by s_x and s_y in [1/1.2, 1.2] about the centre, bilinear, filled with zero
  * - rotate: by at most 15 degrees each way about the centre, bilinear, filled with zero
+ * - view: a window that covers from half to all of each axis, the same part of both, anywhere in the image, resized
+ *   to it, bilinear: what a
+ *   labeler of views is asked about (LADD, arXiv 2409.16239); not one of DSA's
  *
  * with u uniform in [0, 1). Groups joined by "-" are all used on every draw: "crop-flip" is crop and flip together, and
  * "color-flip-crop_scale_rotate" is color, flip and one of the other three, which is how IDC (Kim et al., arXiv
@@ -36,7 +39,8 @@ typedef enum {
   LB_AUGMENT_CUTOUT = 1 << 2,
   LB_AUGMENT_FLIP = 1 << 3,
   LB_AUGMENT_SCALE = 1 << 4,
-  LB_AUGMENT_ROTATE = 1 << 5
+  LB_AUGMENT_ROTATE = 1 << 5,
+  LB_AUGMENT_VIEW = 1 << 6
 } LbAugmentGroup;
 
 /* A strategy. A plain value; all zero is none. */
@@ -54,9 +58,10 @@ typedef struct {
   double brightness;           /* added */
   double saturation, contrast; /* factors */
   gboolean flip;
-  gint64 shift_x, shift_y;                    /* output pixel (i, j) shows (i + shift_y, j + shift_x) */
-  double scale_x, scale_y;                    /* distances from the centre, in the input over the output */
-  double angle;                               /* radians; the direction from output to input place */
+  gint64 shift_x, shift_y; /* output pixel (i, j) shows (i + shift_y, j + shift_x) */
+  double scale_x, scale_y; /* distances from the centre, in the input over the output */
+  double angle;            /* radians; the direction from output to input place */
+  double view_x, view_y;   /* the window's centre from that of the image, in pixels of the input; 0 */
   gint64 cut_x, cut_y, cut_width, cut_height; /* pixels set to zero; may reach over the edge */
 } LbAugmentParameters;
 

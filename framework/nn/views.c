@@ -6,18 +6,25 @@
 LbTensor *
 lb_view_windows (gint64 height, gint64 width, guint grid, double ratio)
 {
-  g_return_val_if_fail (grid >= 1 && ratio > 0 && ratio <= 1, NULL);
+  g_return_val_if_fail (ratio > 0 && ratio <= 1, NULL);
+
+  return lb_view_windows_of (height, width, grid, ratio * (double)height, ratio * (double)width);
+}
+
+LbTensor *
+lb_view_windows_of (gint64 height, gint64 width, guint grid, double h, double w)
+{
+  g_return_val_if_fail (grid >= 1, NULL);
 
   LbTensor *windows = lb_tensor_new (LB_F32, LB_SHAPE ((gint64)grid * grid, 4));
-  double h = ratio * height, w = ratio * width;
   /* A single window stands in the middle; more stretch from edge to edge. */
   double first = grid == 1 ? 0.5 : 0, steps = grid == 1 ? 1 : grid - 1;
   float *row = lb_tensor_f32 (windows);
 
   for (guint i = 0; i < grid; i++)
     for (guint j = 0; j < grid; j++, row += 4) {
-      row[0] = (float)((width - w) * (first + j) / steps);
-      row[1] = (float)((height - h) * (first + i) / steps);
+      row[0] = (float)(((double)width - w) * (first + j) / steps);
+      row[1] = (float)(((double)height - h) * (first + i) / steps);
       row[2] = (float)w;
       row[3] = (float)h;
     }

@@ -13,6 +13,9 @@ G_BEGIN_DECLS
  * tensor. */
 LbTensor *lb_view_windows (gint64 height, gint64 width, guint grid, double ratio);
 
+/* The same for windows of @window_height x @window_width pixels, which are no larger than the image. */
+LbTensor *lb_view_windows_of (gint64 height, gint64 width, guint grid, double window_height, double window_width);
+
 /* Row for lb_bilinear() with LB_BORDER_CLAMP that cuts @window (x, y, width, height) and resizes it to @height x @width
  * (pixel areas aligned, as in torch.nn.functional.interpolate (align_corners=False)). */
 void lb_window_sampling (const float window[4], gint64 height, gint64 width, float row[10]);

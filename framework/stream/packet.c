@@ -138,6 +138,15 @@ lb_packet_set_text (LbPacket *packet, const char *field, const char *text)
   lb_packet_take (packet, field, tensor);
 }
 
+void
+lb_packet_set_number (LbPacket *packet, const char *field, double number)
+{
+  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
+
+  lb_tensor_f64 (tensor)[0] = number;
+  lb_packet_take (packet, field, tensor);
+}
+
 LbTensor *
 lb_packet_get (const LbPacket *packet, const char *field)
 {

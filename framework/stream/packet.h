@@ -31,6 +31,9 @@ void lb_packet_share (LbPacket *packet, const LbPacket *from, const char *field,
 /* Adds a text field: UTF-8 as u8 [bytes]. */
 void lb_packet_set_text (LbPacket *packet, const char *field, const char *text);
 
+/* Adds a field of one number: f64 [1]. */
+void lb_packet_set_number (LbPacket *packet, const char *field, double number);
+
 /* The tensor of @field, or NULL when there is none. The packet's. */
 LbTensor *lb_packet_get (const LbPacket *packet, const char *field);
 

@@ -49,7 +49,8 @@ typedef struct {
   char *architecture;
   GArray *accuracies; /* double, fractions */
   gint64 images, bytes;
-  double flops; /* sum over models */
+  double flops;  /* sum over models */
+  double making; /* of the first set; NaN when it is not told */
 } Row;
 
 static void
@@ -97,8 +98,11 @@ add_metrics (GPtrArray *rows, char *const *names, guint link, LbPacket *metrics,
   gint64 bytes = lb_tensor_i64 (lb_packet_get (metrics, "set_bytes"))[0];
 
   if (!row) {
+    LbTensor *making = lb_packet_get (metrics, "set_flops");
+
     row = g_new0 (Row, 1);
     *row = (Row){ .link = first, .last_link = link, .sets = 1, .images = images, .bytes = bytes };
+    row->making = making ? lb_tensor_f64 (making)[0] : NAN;
     row->architecture = g_steal_pointer (&architecture);
     row->accuracies = g_array_new (FALSE, FALSE, sizeof (double));
     g_ptr_array_add (rows, row);
@@ -169,10 +173,10 @@ is_shorter (const Comparison *self, guint link)
 
 /* ---- The table ---- */
 
-enum { SET, ARCHITECTURE, ACCURACY, PUBLISHED, GAIN, MODELS, IMAGES, STORED, FLOPS, N_COLUMNS };
+enum { SET, ARCHITECTURE, ACCURACY, PUBLISHED, GAIN, MODELS, IMAGES, STORED, MAKING, FLOPS, N_COLUMNS };
 
 static const char *const headings[N_COLUMNS]
-    = { "set", "architecture", "accuracy", "published", "gain", "models", "images", "stored", "training" };
+    = { "set", "architecture", "accuracy", "published", "gain", "models", "images", "stored", "making", "training" };
 
 /* "70.50 (-0.32)", and what was run shorter; free with g_free(). */
 static char *
@@ -203,6 +207,7 @@ fill_line (const Comparison *self, char **cells, const char *name, const Row *ro
   cells[MODELS] = g_strdup_printf ("%u", row->accuracies->len);
   cells[IMAGES] = lb_format_count ((guint64)MAX (row->images, 0));
   cells[STORED] = lb_format_bytes ((guint64)MAX (row->bytes, 0));
+  cells[MAKING] = isnan (row->making) ? g_strdup ("-") : lb_format_flops (row->making);
   cells[FLOPS] = lb_format_flops (row->flops / row->accuracies->len);
 }
 
@@ -223,6 +228,17 @@ append_line (GString *text, char *const *cells, const glong *widths)
   g_string_append_c (text, '\n');
 }
 
+/* Whether any set told what making it took. */
+static gboolean
+any_making (GPtrArray *rows)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0; i < rows->len; i++)
+    any = any || !isnan (((const Row *)g_ptr_array_index (rows, i))->making);
+  return any;
+}
+
 static char *
 make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint baseline)
 {
@@ -241,6 +257,8 @@ make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint b
   }
   if (self->published->len == 0 && self->published_iterations->len == 0)
     widths[PUBLISHED] = 0;
+  if (!any_making (rows))
+    widths[MAKING] = 0;
   g_string_append_printf (text, "%s\n", self->title);
   append_line (text, (char *const *)headings, widths);
   for (guint i = 0; i < rows->len; i++)
@@ -250,6 +268,8 @@ make_table (const Comparison *self, GPtrArray *rows, char *const *names, guint b
       "Accuracy on the whole test set, mean ± standard deviation over models; gain in points over '%s'; "
       "stored: images and all labels; training: floating-point operations of one model.",
       names[baseline]);
+  if (widths[MAKING])
+    g_string_append (text, " Making: those of one set, its labeler's training among them.");
   if (widths[PUBLISHED])
     g_string_append (text, " Published: accuracy as published, and how far this is from it in points.");
   for (guint i = 0; i < rows->len * N_COLUMNS; i++)
@@ -300,6 +320,7 @@ add_row (const Comparison *self, JsonBuilder *builder, const Row *row, const cha
   add_integer (builder, "sets", row->sets);
   add_integer (builder, "images", row->images);
   add_integer (builder, "bytes", row->bytes);
+  add_number (builder, "making_flops", row->making);
   add_number (builder, "training_flops", row->flops / row->accuracies->len);
   json_builder_set_member_name (builder, "accuracies");
   json_builder_begin_array (builder);
@@ -370,6 +391,7 @@ row_packet (const Comparison *self, const Row *row, const char *name, const char
   take_f64 (packet, "published", published > 0 ? published / 100 : NAN);
   take_i64 (packet, "images", row->images);
   take_i64 (packet, "bytes", row->bytes);
+  take_f64 (packet, "making_flops", row->making);
   take_f64 (packet, "training_flops", row->flops / row->accuracies->len);
   return packet;
 }
@@ -479,8 +501,9 @@ static const LbStageType comparison_type = {
   .description
   = "Takes the metrics of any number of evaluators. A row for each input and architecture: accuracy (mean and sample "
     "standard deviation over models), gain over the same architecture of the baseline, images and bytes of the set "
-    "the models were trained on (images, hard and dense labels, windows), and floating-point operations of training "
-    "one model. Inputs of one name share a row: 20 students of each of 5 sets, as papers count, are 100 models. With "
+    "the models were trained on (images, hard and dense labels, windows), and floating-point operations of making "
+    "one such set (its distiller, its labeler, and training the networks that these asked) and of training one model. "
+    "Inputs of one name share a row: 20 students of each of 5 sets, as papers count, are 100 models. With "
     "published, the table has a column of published accuracies and the distance from them; inputs made "
     "with fewer iterations than the published ones are marked as such.",
   .inputs = inputs,

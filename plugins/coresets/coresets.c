@@ -270,6 +270,9 @@ run (LbStage *stage, const Coreset *self, Choose choose, GError **error)
   lb_packet_take (packet, "images", lb_tensor_select (lb_packet_get (source, "images"), chosen, n));
   lb_packet_take (packet, "labels", lb_tensor_select (labels, chosen, n));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_set_number (packet, "making_flops",
+                        lb_compute_flops (lb_stage_compute (stage))
+                            + lb_tensor_f64 (lb_packet_get (model, "training_flops"))[0]);
   return lb_stage_push (stage, "samples", g_steal_pointer (&packet), error);
 }
 

@@ -197,6 +197,7 @@ run (LbStage *stage, gpointer data, GError **error)
   lb_packet_take (packet, "images", lb_images_to_stream (m.all_images));
   lb_packet_take (packet, "labels", lb_class_labels (classes, self->images_per_class));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (stage)));
   return lb_stage_push (stage, "samples", g_steal_pointer (&packet), error);
 }
 

@@ -153,6 +153,7 @@ metrics_packet (const Tally *tally, gint64 n, LbPacket *model)
   lb_packet_set (packet, "confusion", tally->confusion);
   for (guint i = 0; i < G_N_ELEMENTS (kept); i++)
     lb_packet_set (packet, kept[i], lb_packet_get (model, kept[i]));
+  lb_packet_share (packet, model, "set_flops", NULL);
   return packet;
 }
 

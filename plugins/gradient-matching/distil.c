@@ -208,6 +208,7 @@ distillation_seen (Distillation *d)
   lb_packet_take (packet, "images", lb_images_to_stream (images));
   lb_packet_set (packet, "labels", d->labels);
   lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
   if (d->self->formation > 1) {
     take_i64 (packet, "stored_images", stored);
     take_i64 (packet, "stored_bytes", (gint64)lb_tensor_bytes (d->synthetic) + stored * (gint64)sizeof (gint32));
@@ -244,6 +245,7 @@ distillation_stored (Distillation *d)
   if (d->self->formation > 1)
     take_i64 (packet, "formation", d->self->formation);
   lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
   return packet;
 }
 

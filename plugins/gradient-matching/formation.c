@@ -94,7 +94,7 @@ seen_packet (LbPacket *stored, LbTensor *seen, gint64 factor)
     lb_tensor_i32 (repeated)[i] = lb_tensor_i32 (labels)[i / (factor * factor)];
   lb_packet_take (packet, "images", lb_images_to_stream (seen));
   lb_packet_take (packet, "labels", repeated);
-  lb_packet_share (packet, stored, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_share (packet, stored, LB_NORMALISATION_FIELDS, "making_flops", NULL);
   lb_packet_take (packet, "stored_images", number (lb_tensor_dim (images, 0)));
   lb_packet_take (packet, "stored_bytes", number ((gint64)(lb_tensor_bytes (images) + lb_tensor_bytes (labels))));
   return packet;

@@ -2,7 +2,8 @@
  *
  *   images u8|f16|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
  *   of whitened images whitening_mean f32 [c, h, w] and unwhitening f32 [c, h, w, c, h, w],
- *   and for augmented samples windows f32 [v, 4] and dense_labels f32 [n, v, classes]
+ *   and for augmented samples windows f32 [v, 4], dense_labels f32|f16|u8 [n, v, kept], of top-k labels dense_classes
+ *   u8|i32 [n, v, kept], and labelled_images u8 [64], the digest of the images that the dense labels are of
  *
  * Three stage types (those of trajectory.c apart): npz-sink writes what it is sent, samples or augmented; npz-source
  * and npz-augmented-source read a file back as one or the other, since what an output carries is fixed before anything
@@ -13,6 +14,8 @@
 #include <math.h>
 
 #define MAX_BYTES ((gsize)8 << 30)
+
+#define SHA256_LETTERS 64
 
 typedef struct {
   char *file;
@@ -53,7 +56,8 @@ static const LbPort source_outputs[] = {
 };
 
 static const LbPort augmented_outputs[] = {
-  { "augmented", "augmented", "n v c h w classes least", 0, "The images and labels, with windows and dense labels" },
+  { "augmented", "augmented", "n v kept c h w classes least", 0,
+    "The images and labels, with windows and dense labels" },
   LB_PORTS_END,
 };
 
@@ -94,11 +98,26 @@ stored_images (const Sink *self, LbStage *stage, LbPacket *packet, GError **erro
                             lb_packet_get (packet, "std"), dtype, error);
 }
 
+/* What is written: @packet with the images as they are stored, to which the dense labels are bound again. */
+static LbPacket *
+packet_as_stored (LbPacket *packet, LbTensor *images)
+{
+  LbPacket *stored = lb_packet_new ();
+  g_autofree char *digest = lb_packet_get (packet, "labelled_images") ? lb_tensor_digest (images) : NULL;
+
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++)
+    lb_packet_set (stored, lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i));
+  lb_packet_set (stored, "images", images);
+  if (digest)
+    lb_packet_set_text (stored, "labelled_images", digest);
+  return stored;
+}
+
 static gboolean
 sink_run (LbStage *stage, gpointer data, GError **error)
 {
   Sink *self = data;
-  g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
+  g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error), stored = NULL;
   g_autoptr (LbTensor) images = NULL;
   g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
@@ -106,11 +125,10 @@ sink_run (LbStage *stage, gpointer data, GError **error)
 
   if (!packet || !(images = stored_images (self, stage, packet, error)))
     return FALSE;
-  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
-    LbNamedTensor member = { (char *)lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i) };
+  stored = packet_as_stored (packet, images);
+  for (guint i = 0; i < lb_packet_n_fields (stored); i++) {
+    LbNamedTensor member = { (char *)lb_packet_field_name (stored, i), lb_packet_field_tensor (stored, i) };
 
-    if (g_str_equal (member.name, "images"))
-      member.tensor = images;
     g_array_append_val (members, member);
   }
   if (lb_stage_dim (stage, "classes") != LB_UNKNOWN) {
@@ -221,47 +239,50 @@ get_classes (const Source *self, GArray *members, gint64 *classes, GError **erro
   return TRUE;
 }
 
+/* The member @name of a text of @length letters, where the file has it; new string in *text. */
 static gboolean
-check_dense_labels (const char *path, LbTensor *dense, gint64 n, gint64 views, gint64 classes, GError **error)
+get_text (const char *path, GArray *members, const char *name, gint64 length, char **text, GError **error)
 {
-  const float *row = lb_tensor_f32 (dense);
-  g_autofree char *shape = lb_shape_to_string (lb_tensor_shape (dense));
+  LbTensor *member = find_member (members, name);
 
-  if (!lb_shape_equal (lb_tensor_shape (dense), LB_SHAPE (n, views, classes)))
-    return lb_input_error (path, error, "member 'dense_labels' is %s; expected [%d, %d, %d]: images, windows, classes",
-                           shape, (int)n, (int)views, (int)classes);
-  for (gint64 i = 0; i < n * views; i++, row += classes) {
-    double sum = 0;
-    gboolean good = TRUE;
-
-    for (gint64 k = 0; k < classes; k++) {
-      good = good && row[k] >= 0;
-      sum += row[k];
-    }
-    if (!good || !(fabs (sum - 1) <= 1e-3))
-      return lb_input_error (path, error,
-                             "dense label of view %d of image %d is not a distribution (it sums to %g); expected "
-                             "probabilities that sum to 1",
-                             (int)(i % views), (int)(i / views), sum);
-  }
+  *text = NULL;
+  if (!member)
+    return TRUE;
+  if (lb_tensor_dtype (member) != LB_U8 || lb_tensor_size (member) != length)
+    return lb_input_error (path, error, "member '%s' is %s of %d elements; expected u8 of %d letters", name,
+                           lb_dtype_name (lb_tensor_dtype (member)), (int)lb_tensor_size (member), (int)length);
+  *text = g_strndup ((const char *)lb_tensor_u8 (member), (gsize)length);
   return TRUE;
 }
 
 static gboolean
 add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, GError **error)
 {
-  LbTensor *images = lb_packet_get (packet, "images");
+  LbTensor *images = lb_packet_get (packet, "images"), *named = find_member (members, "dense_classes");
   LbTensor *windows = get_member (path, members, "windows", 1u << LB_F32, 2, error), *dense;
+  g_autoptr (LbTensor) decoded = NULL;
+  g_autofree char *labelled = NULL;
 
-  if (!windows || !(dense = get_member (path, members, "dense_labels", 1u << LB_F32, 3, error)))
+  if (!windows
+      || !(dense = get_member (path, members, "dense_labels", 1u << LB_U8 | 1u << LB_F16 | 1u << LB_F32, 3, error))
+      || !get_text (path, members, "labelled_images", SHA256_LETTERS, &labelled, error)
+      || (named && !(named = get_member (path, members, "dense_classes", 1u << LB_U8 | 1u << LB_I32, 3, error))))
     return FALSE;
   if (lb_tensor_dim (windows, 1) != 4)
     return lb_input_error (path, error, "member 'windows' has %d columns; expected 4: x, y, width, height",
                            (int)lb_tensor_dim (windows, 1));
   lb_packet_set (packet, "windows", windows);
   lb_packet_set (packet, "dense_labels", dense);
-  return lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)
-         && check_dense_labels (path, dense, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes, error);
+  if (named)
+    lb_packet_set (packet, "dense_classes", named);
+  if (labelled)
+    lb_packet_set_text (packet, "labelled_images", labelled);
+  if (!lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)
+      || !lb_dense_labels_check_images (path, labelled, images, error))
+    return FALSE;
+  decoded = lb_dense_labels_decode (path, dense, named, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes,
+                                    error);
+  return decoded != NULL;
 }
 
 /* What undoes whitening, where the file has it. */
@@ -307,18 +328,25 @@ add_number (const char *path, GArray *members, const char *name, gint64 most, Lb
   return TRUE;
 }
 
-/* The learning rate that was learned with the images, where the file has it. */
+/* Numbers that say how the set was made, where the file has them: the learning rate that was learned with the images,
+ * and what making them took. */
 static gboolean
-add_rate (const char *path, GArray *members, LbPacket *packet, GError **error)
+add_making (const char *path, GArray *members, LbPacket *packet, GError **error)
 {
-  LbTensor *member = find_member (members, "inner_learning_rate");
+  static const char *const names[] = { "inner_learning_rate", "making_flops" };
 
-  if (!member)
-    return TRUE;
-  if (lb_tensor_dtype (member) != LB_F64 || lb_tensor_shape (member).rank != 1 || lb_tensor_size (member) != 1
-      || !(lb_tensor_f64 (member)[0] > 0) || !isfinite (lb_tensor_f64 (member)[0]))
-    return lb_input_error (path, error, "member 'inner_learning_rate' is not one f64 above 0");
-  lb_packet_set (packet, "inner_learning_rate", member);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    LbTensor *member = find_member (members, names[i]);
+    gboolean may_be_zero = i == 1;
+    double value;
+
+    if (!member)
+      continue;
+    if (lb_tensor_dtype (member) != LB_F64 || lb_tensor_shape (member).rank != 1 || lb_tensor_size (member) != 1
+        || !isfinite (value = lb_tensor_f64 (member)[0]) || !(value > 0 || (may_be_zero && value == 0)))
+      return lb_input_error (path, error, "member '%s' is not one f64 above 0", names[i]);
+    lb_packet_set (packet, names[i], member);
+  }
   return TRUE;
 }
 
@@ -359,7 +387,7 @@ read_packet (const Source *self, gboolean augmented, gint64 *classes, gsize *byt
     return NULL;
   lb_packet_take (packet, "std", std);
   if (!add_whitening (self->file, members, packet, error) || !add_formation (self->file, members, packet, error)
-      || !add_rate (self->file, members, packet, error))
+      || !add_making (self->file, members, packet, error))
     return NULL;
   if (augmented && !add_views (self->file, members, *classes, packet, error))
     return NULL;
@@ -380,6 +408,9 @@ configure_source (LbConfigure *configure, const Source *self, const char *port, 
     return FALSE;
   images = lb_packet_get (packet, "images");
   lb_configure_set_output_dtype (configure, port, "images", lb_tensor_dtype (images));
+  if (augmented)
+    lb_configure_set_output_dtype (configure, port, "dense_labels",
+                                   lb_tensor_dtype (lb_packet_get (packet, "dense_labels")));
   lb_configure_set_output_packets (configure, port, 1);
   /* Beside the images, which are carried as they are read. */
   lb_configure_cost (configure, 0, (double)(bytes - lb_tensor_bytes (images)));
@@ -390,7 +421,9 @@ configure_source (LbConfigure *configure, const Source *self, const char *port, 
          && lb_configure_set_dim (configure, "least",
                                   lb_labels_smallest_class (lb_packet_get (packet, "labels"), classes), error)
          && (!augmented
-             || lb_configure_set_dim (configure, "v", lb_tensor_dim (lb_packet_get (packet, "windows"), 0), error));
+             || (lb_configure_set_dim (configure, "v", lb_tensor_dim (lb_packet_get (packet, "windows"), 0), error)
+                 && lb_configure_set_dim (configure, "kept", lb_tensor_dim (lb_packet_get (packet, "dense_labels"), 2),
+                                          error)));
 }
 
 static gboolean
@@ -462,7 +495,14 @@ static const LbStageType source_type = {
 static const LbStageType augmented_type = {
   .name = "npz-augmented-source",
   .summary = "Reads augmented samples (with dense labels) from an .npz file",
-  .description = "Like npz-source, with members windows [v, 4] and dense_labels [n, v, classes].",
+  .description
+  = "Like npz-source, with members windows f32 [v, 4] and dense_labels of any precision: f32, f16 or u8 [n, v, "
+    "classes], or "
+    "u8 [n, v, k] of the classes that dense_classes u8|i32 [n, v, k] names (stage 'labeler'). Dense labels that are no "
+    "distributions are refused, and so are those of other images, where the member labelled_images tells whose they "
+    "are: "
+    "the SHA-256, in hexadecimal, of dtype, shape and elements, as sha256 (b'u8' + b'[10, 1, 28, 28]' + images.tobytes "
+    "()).",
   .outputs = augmented_outputs,
   .properties = source_properties,
   .instance_size = sizeof (Source),

@@ -87,6 +87,7 @@ select_images (LbPacket *source, const GArray *indices)
   lb_packet_take (packet, "images", lb_tensor_select (lb_packet_get (source, "images"), rows, indices->len));
   lb_packet_take (packet, "labels", lb_tensor_select (lb_packet_get (source, "labels"), rows, indices->len));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
+  lb_packet_set_number (packet, "making_flops", 0);
   return packet;
 }
 

@@ -9,14 +9,33 @@
 
 /* ---- The set ---- */
 
+/* Checks windows and dense labels and decodes the latter. */
 static gboolean
-set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
+open_dense_labels (LbLearningSet *set, LbTensor **dense, const char *source, LbPacket *packet, gint64 classes,
+                   GError **error)
+{
+  g_autofree char *labelled = lb_packet_get_text (packet, "labelled_images");
+
+  *dense = set->dense_labels = NULL;
+  if (!lb_windows_check (source, set->windows, lb_tensor_dim (set->images, 2), lb_tensor_dim (set->images, 3), error)
+      || !lb_dense_labels_check_images (source, labelled, set->images, error))
+    return FALSE;
+  *dense = set->dense_labels
+      = lb_dense_labels_decode (source, lb_packet_get (packet, "dense_labels"), lb_packet_get (packet, "dense_classes"),
+                                lb_tensor_dim (set->images, 0), lb_tensor_dim (set->windows, 0), classes, error);
+  return *dense != NULL;
+}
+
+/* @dense: what the dense labels of @packet say, if it has any, which @set then uses; the caller's. */
+static gboolean
+set_open (LbLearningSet *set, LbTensor **dense, LbStage *stage, LbPacket *packet, GError **error)
 {
   const char *source = lb_stage_source (stage, "samples", 0);
+  gint64 classes = lb_stage_dim (stage, "classes");
 
-  *set = (LbLearningSet){ lb_packet_get (packet, "images"),  lb_packet_get (packet, "labels"),
-                          lb_packet_get (packet, "mean"),    lb_packet_get (packet, "std"),
-                          lb_packet_get (packet, "windows"), lb_packet_get (packet, "dense_labels") };
+  *set = (LbLearningSet){ lb_packet_get (packet, "images"), lb_packet_get (packet, "labels"),
+                          lb_packet_get (packet, "mean"), lb_packet_get (packet, "std"),
+                          lb_packet_get (packet, "windows") };
   if (lb_tensor_dim (set->images, 0) < 1) {
     g_set_error (error, LB_ERROR, LB_ERROR_INPUT, "'%s' has no images; expected at least one to train on", source);
     return FALSE;
@@ -29,10 +48,9 @@ set_open (LbLearningSet *set, LbStage *stage, LbPacket *packet, GError **error)
         source);
     return FALSE;
   }
-  return lb_labels_check (source, set->labels, lb_stage_dim (stage, "classes"), error)
-         && (!set->dense_labels
-             || lb_windows_check (source, set->windows, lb_tensor_dim (set->images, 2), lb_tensor_dim (set->images, 3),
-                                  error));
+  if (!lb_labels_check (source, set->labels, classes, error))
+    return FALSE;
+  return !set->windows || open_dense_labels (set, dense, source, packet, classes, error);
 }
 
 /* A number that the set may bring, such as stored_bytes, and otherwise @fallback. */
@@ -48,11 +66,13 @@ told (LbPacket *samples, const char *field, gint64 fallback)
 static gint64
 set_bytes (LbPacket *samples, const LbLearningSet *set)
 {
+  static const char *const dense[] = { "windows", "dense_labels", "dense_classes" };
   gint64 carried = (gint64)(lb_tensor_bytes (set->images) + lb_tensor_bytes (set->labels));
   gint64 bytes = told (samples, "stored_bytes", carried);
 
-  if (set->dense_labels)
-    bytes += (gint64)(lb_tensor_bytes (set->windows) + lb_tensor_bytes (set->dense_labels));
+  for (guint i = 0; i < G_N_ELEMENTS (dense); i++)
+    if (lb_packet_get (samples, dense[i]))
+      bytes += (gint64)lb_tensor_bytes (lb_packet_get (samples, dense[i]));
   return bytes;
 }
 
@@ -266,6 +286,8 @@ send_network (const Student *student, GError **error)
 
   take_i64 (model, "set_images", told (course->samples, "stored_images", lb_tensor_dim (course->set.images, 0)));
   take_i64 (model, "set_bytes", set_bytes (course->samples, &course->set));
+  if (lb_packet_get (course->samples, "making_flops"))
+    lb_packet_set (model, "set_flops", lb_packet_get (course->samples, "making_flops"));
   if (!lb_stage_push (student->part, "model", model, error))
     return FALSE;
   if (!student->snapshots)
@@ -347,10 +369,11 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
 {
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error);
   g_autoptr (GArray) kinds = g_array_new (FALSE, FALSE, sizeof (Kind));
+  g_autoptr (LbTensor) dense = NULL;
   Course course = { .self = data, .samples = packet, .kinds = kinds };
 
   g_array_set_clear_func (kinds, kind_clear);
-  if (!packet || !choose_rate (data, stage, packet, error) || !set_open (&course.set, stage, packet, error)
+  if (!packet || !choose_rate (data, stage, packet, error) || !set_open (&course.set, &dense, stage, packet, error)
       || !make_settings (data, course.set.windows ? lb_tensor_dim (course.set.windows, 0) : 0, &course.settings, error)
       || !add_kinds (&course, lb_stage_dim (stage, "classes"), error))
     return FALSE;

@@ -44,7 +44,8 @@ static const LbProperty properties[] = {
              "Weight of the past in an exponential moving average of the weights, which is then the model; 0: none"),
   LB_STRING (Trainer, augmentation, "augmentation", "none",
              "Drawn for each image at each step: none, crop-flip, or groups such as "
-             "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA)"),
+             "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA); view, or flip-view: windows, "
+             "for labelers of views"),
   LB_NUMBER (Trainer, cutmix, "cutmix", "0", 0, 1, NULL,
              "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
              "of the batch (CutMix); not of views"),

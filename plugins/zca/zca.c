@@ -102,7 +102,7 @@ send_whitened (LbStage *stage, const char *port, const Recipe *recipe, LbPacket 
     return FALSE;
   lb_packet_take (packet, "images",
                   lb_whitening_apply (&recipe->whitening, lb_stage_compute (stage), images, recipe->mean, recipe->std));
-  lb_packet_share (packet, set, "labels", NULL);
+  lb_packet_share (packet, set, "labels", "making_flops", NULL);
   lb_packet_set (packet, "mean", recipe->mean);
   lb_packet_set (packet, "std", recipe->std);
   lb_packet_set (packet, "whitening_mean", recipe->whitening.mean);

@@ -67,7 +67,7 @@ pixel (Bench *bench, gint64 n, gint64 i, gint64 j, gint64 k)
     for (gint64 j = 0; j < WIDTH; j++)
 
 #define EXPECTED                                                                                                       \
-  "expected none, or some of color, crop, cutout, flip, scale and rotate, each once, joined by '_' (one is drawn) or " \
+  "expected none, or some of color, crop, cutout, flip, scale, rotate and view, each once, joined by '_' (one is drawn) or " \
   "'-' (all are used)"
 
 static void
@@ -310,6 +310,37 @@ test_ranges_are_reached_and_kept (void)
     g_assert_true (reached[0][y] || reached[1][y] || reached[2][y] || reached[3][y] || reached[4][y]);
 }
 
+/* On a ramp, the first and the last column tell where the window is. */
+static void
+test_views_are_windows_of_the_image (void)
+{
+  g_auto (Bench) bench = bench_new ("view", 200, 1);
+  double smallest = 1, largest = 0, left = WIDTH, right = 0;
+
+  fill_ramp (&bench);
+  lb_augmenter_draw (bench.augmenter, FALSE, lb_key (3));
+  run_once (bench.program);
+  for (gint64 n = 0; n < 200; n++) {
+    double first = result (&bench, n, 0, 0, 0), across = result (&bench, n, 0, WIDTH - 1, 0) - first;
+    double part = across / (WIDTH - 1);
+    double row = floor ((first - 1 + 1e-3) / WIDTH * 1e3) / 1e3;
+
+    /* Of rows it shows the same part, so of the whole ramp too. */
+    CLOSE ((result (&bench, n, HEIGHT - 1, 0, 0) - first) / ((HEIGHT - 1) * WIDTH), part, 1e-3);
+    g_assert_cmpfloat (row, >=, 0);
+    g_assert_cmpfloat (result (&bench, n, HEIGHT - 1, WIDTH - 1, 0), <=, HEIGHT * WIDTH + 1e-3);
+    smallest = MIN (smallest, part);
+    largest = MAX (largest, part);
+    left = MIN (left, row);
+    right = MAX (right, row);
+  }
+  g_assert_cmpfloat (smallest, >=, 0.5);
+  g_assert_cmpfloat (smallest, <, 0.53);
+  g_assert_cmpfloat (largest, >, 0.97);
+  g_assert_cmpfloat (largest, <=, 1 + 1e-6);
+  g_assert_cmpfloat (right - left, >, 2);
+}
+
 /* The real and the synthetic side of a matching step, of different sizes. */
 static void
 test_shared_draws_treat_all_images_alike (void)
@@ -365,6 +396,7 @@ main (int argc, char **argv)
   g_test_add_func ("/augment/scale-is-about-the-centre", test_scale_is_about_the_centre);
   g_test_add_func ("/augment/a-draw-uses-one-group", test_a_draw_uses_one_group);
   g_test_add_func ("/augment/ranges-are-reached-and-kept", test_ranges_are_reached_and_kept);
+  g_test_add_func ("/augment/views-are-windows-of-the-image", test_views_are_windows_of_the_image);
   g_test_add_func ("/augment/shared-draws-treat-all-images-alike", test_shared_draws_treat_all_images_alike);
   g_test_add_func ("/augment/equal-keys-draw-alike", test_equal_keys_draw_alike);
   return g_test_run ();

@@ -62,6 +62,34 @@ test_table (void)
   g_assert_true (g_strrstr (lines[5], "points over 'random'") != NULL);
 }
 
+/* What making a set took has a column where any set tells of it. */
+static void
+test_making (void)
+{
+  g_autoptr (LbHarness) h = lb_harness_new ("comparison");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autofree char *path = g_build_filename (lb_harness_directory (h), "stage.json", NULL);
+  g_auto (GStrv) lines = NULL;
+  LbPacket *told = metrics ("convnet-d3", 0.7, 10, 1000, 1e9);
+  JsonArray *rows;
+
+  take_f64 (told, "set_flops", 5e12);
+  feed (h, "distilled.metrics", told);
+  feed (h, "full.metrics", metrics ("convnet-d3", 0.9, 100, 10000, 1e9));
+  harness_run_well (h);
+  lines = g_strsplit (lb_harness_report (h), "\n", -1);
+  g_assert_cmpstr (lines[1], ==,
+                   "  set        architecture  accuracy    gain  models  images    stored      making    training");
+  g_assert_cmpstr (lines[2], ==,
+                   "  distilled  convnet-d3     70.00 %       -       1      10    1000 B  5.00 TFLOP  1.00 GFLOP");
+  g_assert_cmpstr (lines[3], ==,
+                   "  full       convnet-d3     90.00 %  +20.00       1     100  9.77 KiB           -  1.00 GFLOP");
+  g_assert_true (json_parser_load_from_file (parser, path, NULL));
+  rows = json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)), "rows");
+  g_assert_cmpfloat (json_object_get_double_member (json_array_get_object_element (rows, 0), "making_flops"), ==, 5e12);
+  g_assert_true (json_object_get_null_member (json_array_get_object_element (rows, 1), "making_flops"));
+}
+
 static void
 test_json (void)
 {
@@ -202,6 +230,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/comparison/making", test_making);
   g_test_add_func ("/comparison/table", test_table);
   g_test_add_func ("/comparison/json", test_json);
   g_test_add_func ("/comparison/rows-are-sent-on", test_rows_are_sent_on);

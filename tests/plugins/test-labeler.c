@@ -97,19 +97,76 @@ test_refuses_another_normalisation (void)
       "with mean 0.4 and std 0.3; give both the same source set, or the same mean and std");
 }
 
+/* Of two networks, from one stage or from two, the mean of what they say. */
 static void
-test_refuses_two_models (void)
+test_several_models_are_averaged (gconstpointer second)
+{
+  g_autoptr (LbHarness) h = lb_harness_new ("labeler");
+  g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
+  g_autoptr (LbPacket) even = constant_model ((const float[]){ 0, 0, 0 }, 3, 0);
+  g_autoptr (LbPacket) sure = constant_model ((const float[]){ 0, 0, logf (2) }, 3, 1);
+  LbPacket *augmented;
+  const float *p;
+
+  feed (h, samples, views, even);
+  lb_harness_feed (h, "model", second, "model", sure, 3);
+  harness_run_well (h);
+  augmented = lb_harness_output (h, "augmented", 0);
+  p = lb_tensor_f32 (lb_packet_get (augmented, "dense_labels"));
+  g_assert_cmpfloat (fabs (p[0] - (1 / 3.0 + 1 / 4.0) / 2), <, 1e-6);
+  g_assert_cmpfloat (fabs (p[2] - (1 / 3.0 + 2 / 4.0) / 2), <, 1e-6);
+  /* Training both, 2 GFLOP each, and asking them. */
+  g_assert_cmpfloat (fabs (lb_tensor_f64 (lb_packet_get (augmented, "making_flops"))[0] - (4e9 + lb_harness_flops (h))), <, 1);
+}
+
+/* The bytes are those told, and all precisions are of the same probabilities. */
+static void
+test_precisions (void)
+{
+  static const struct {
+    const char *precision;
+    gsize bytes; /* of a label of three classes */
+  } cases[] = { { "f32", 12 }, { "f16", 6 }, { "u8", 3 }, { "top-k", 4 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (LbHarness) h = lb_harness_new ("labeler");
+    g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
+    g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, logf (2) }, 3, 0);
+    g_autoptr (LbTensor) decoded = NULL;
+    g_autofree char *digest = lb_tensor_digest (lb_packet_get (samples, "images")), *labelled = NULL;
+    g_autoptr (GError) error = NULL;
+    LbPacket *augmented;
+    LbTensor *named;
+
+    lb_harness_set (h, "precision", cases[i].precision);
+    lb_harness_set (h, "kept", "2");
+    feed (h, samples, views, model);
+    harness_run_well (h);
+    augmented = lb_harness_output (h, "augmented", 0);
+    named = lb_packet_get (augmented, "dense_classes");
+    g_assert_cmpuint (lb_tensor_bytes (lb_packet_get (augmented, "dense_labels"))
+                          + (named ? lb_tensor_bytes (named) : 0),
+                      ==, 6 * 4 * cases[i].bytes);
+    decoded = lb_dense_labels_decode ("labels", lb_packet_get (augmented, "dense_labels"), named, 6, 4, 3, &error);
+    g_assert_no_error (error);
+    g_assert_cmpfloat (fabs (lb_tensor_f32 (decoded)[2] - 0.5), <, 1 / 255.0);
+    g_assert_cmpfloat (fabs (lb_tensor_f32 (decoded)[0] - 0.25), <, 1 / 255.0);
+    labelled = lb_packet_get_text (augmented, "labelled_images");
+    g_assert_cmpstr (labelled, ==, digest);
+  }
+}
+
+static void
+test_refuses_more_kept_than_classes (void)
 {
   g_autoptr (LbHarness) h = lb_harness_new ("labeler");
   g_autoptr (LbPacket) samples = toy_samples (6, 8, 3, 1), views = views_packet ();
   g_autoptr (LbPacket) model = constant_model ((const float[]){ 0, 0, 0 }, 3, 0);
 
+  lb_harness_set (h, "precision", "top-k");
+  lb_harness_set (h, "kept", "4");
   feed (h, samples, views, model);
-  lb_harness_feed (h, "model", "teacher.model", "model", model, 3);
-  harness_refuses (
-      h, LB_ERROR_INPUT,
-      "'teacher.model' sends more than one model; expected exactly one labeler network, so train one architecture with "
-      "repeats: 1");
+  harness_refuses (h, LB_ERROR_PIPELINE, "property 'kept': 4 of 3 classes; expected that many or fewer");
 }
 
 static void
@@ -134,7 +191,10 @@ main (int argc, char **argv)
                    test_dense_labels_are_the_networks_of_the_cut_views);
   g_test_add_func ("/labeler/carries-the-samples-on", test_carries_the_samples_on);
   g_test_add_func ("/labeler/refuses-another-normalisation", test_refuses_another_normalisation);
-  g_test_add_func ("/labeler/refuses-two-models", test_refuses_two_models);
+  g_test_add_data_func ("/labeler/models-of-one-stage-are-averaged", "teacher.model", test_several_models_are_averaged);
+  g_test_add_data_func ("/labeler/models-of-two-stages-are-averaged", "other.model", test_several_models_are_averaged);
+  g_test_add_func ("/labeler/precisions", test_precisions);
+  g_test_add_func ("/labeler/refuses-more-kept-than-classes", test_refuses_more_kept_than_classes);
   g_test_add_func ("/labeler/refuses-windows-outside", test_refuses_windows_outside);
   return g_test_run ();
 }

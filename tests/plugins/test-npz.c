@@ -212,19 +212,79 @@ test_refuses_bad_dense_labels (void)
   const char *type = "npz-augmented-source";
 
   refuses (type, "windows", NULL, "has no member 'windows'; expected one of f32 with 2 dimensions");
-  refuses (type, "dense_labels", NULL, "has no member 'dense_labels'; expected one of f32 with 3 dimensions");
+  refuses (type, "dense_labels", NULL, "has no member 'dense_labels'; expected one of u8 or f32 or f16 with 3 dimensions");
   refuses (type, "windows", lb_tensor_new (LB_F32, LB_SHAPE (1, 5)),
            "member 'windows' has 5 columns; expected 4: x, y, width, height");
   refuses (type, "windows", f32_of (LB_SHAPE (1, 4), (const float[]){ 0, 0, 3, 1 }),
            "window 0 is at (0, 0) and has 3 x 1 pixels; expected at least one pixel, inside images of 2 x 2");
   refuses (type, "dense_labels", lb_tensor_new (LB_F32, LB_SHAPE (2, 2, 2)),
-           "member 'dense_labels' is [2, 2, 2]; expected [2, 1, 2]: images, windows, classes");
+           "dense labels are [2, 2, 2]; expected [2, 1, 2]: images, windows, classes");
   refuses (
       type, "dense_labels", f32_of (LB_SHAPE (2, 1, 2), (const float[]){ 0.5f, 0.5f, 0.5f, 0.75f }),
       "dense label of view 0 of image 1 is not a distribution (it sums to 1.25); expected probabilities that sum to 1");
   refuses (
       type, "dense_labels", f32_of (LB_SHAPE (2, 1, 2), (const float[]){ -1, 2, 0, 1 }),
       "dense label of view 0 of image 0 is not a distribution (it sums to 1); expected probabilities that sum to 1");
+}
+
+/* Top-k labels with what binds them to their images, which are stored otherwise than they are carried. */
+static void
+test_stored_labels_come_back (void)
+{
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-augmented-source");
+  g_autoptr (LbPacket) packet = small_set (TRUE);
+  g_autofree char *digest = lb_tensor_digest (lb_packet_get (packet, "images")), *path = NULL, *labelled = NULL;
+  g_autofree char *stored = NULL;
+  LbTensor *labels = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 1)), *named = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 1));
+  LbPacket *back;
+
+  lb_tensor_u8 (labels)[0] = 200;
+  lb_tensor_u8 (labels)[1] = 255;
+  lb_tensor_u8 (named)[0] = 1;
+  lb_packet_take (packet, "dense_labels", labels);
+  lb_packet_take (packet, "dense_classes", named);
+  lb_packet_set_text (packet, "labelled_images", digest);
+  lb_packet_set_number (packet, "making_flops", 3e9);
+  lb_harness_set (sink, "storage", "f16");
+  path = write_set (sink, packet, "augmented");
+  lb_harness_set (source, "file", path);
+  harness_run_well (source);
+  back = lb_harness_output (source, "augmented", 0);
+  assert_same_tensor (lb_packet_get (back, "dense_labels"), labels);
+  assert_same_tensor (lb_packet_get (back, "dense_classes"), named);
+  stored = lb_tensor_digest (lb_packet_get (back, "images"));
+  labelled = lb_packet_get_text (back, "labelled_images");
+  g_assert_cmpstr (labelled, ==, stored);
+  g_assert_cmpstr (labelled, !=, digest);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (back, "making_flops"))[0], ==, 3e9);
+}
+
+/* A file whose images were put in place of those that were labelled. */
+static void
+test_refuses_labels_of_other_images (void)
+{
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-augmented-source");
+  g_autoptr (LbPacket) packet = small_set (TRUE);
+  g_autofree char *digest = lb_tensor_digest (lb_packet_get (packet, "images")), *path = NULL, *message = NULL;
+  g_autofree char *other = NULL;
+
+  lb_packet_set_text (packet, "labelled_images", digest);
+  path = write_set (sink, packet, "augmented");
+  {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GArray) members = lb_npz_read (path, 1 << 20, &error);
+    g_assert_no_error (error);
+    lb_tensor_f32 (g_array_index (members, LbNamedTensor, 0).tensor)[0] += 1;
+    other = lb_tensor_digest (g_array_index (members, LbNamedTensor, 0).tensor);
+    lb_npz_write (path, (LbNamedTensor *)(void *)members->data, members->len, FALSE, &error);
+    g_assert_no_error (error);
+  }
+  message = g_strdup_printf (
+      "%s: the dense labels are those of other images: they were made for images with the SHA-256 %s, but the set's "
+      "images have %s; label these images anew, or put back those that were labelled",
+      path, digest, other);
+  lb_harness_set (source, "file", path);
+  harness_refuses (source, LB_ERROR_INPUT, message);
 }
 
 static void
@@ -259,6 +319,8 @@ main (int argc, char **argv)
   g_test_add_func ("/npz/the-same-set-gives-the-same-bytes", test_the_same_set_gives_the_same_bytes);
   g_test_add_func ("/npz/packets-are-joined", test_packets_are_joined);
   g_test_add_func ("/npz/refuses-bad-samples", test_refuses_bad_samples);
+  g_test_add_func ("/npz/stored-labels-come-back", test_stored_labels_come_back);
+  g_test_add_func ("/npz/refuses-labels-of-other-images", test_refuses_labels_of_other_images);
   g_test_add_func ("/npz/refuses-bad-dense-labels", test_refuses_bad_dense_labels);
   g_test_add_func ("/npz/takes-numpys-own-dtypes", test_takes_numpys_own_dtypes);
   return g_test_run ();

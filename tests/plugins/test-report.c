@@ -37,6 +37,7 @@ feed_row (LbHarness *h, const char *set, const char *architecture, double first,
   take_f64 (packet, "published", NAN);
   take_i64 (packet, "images", 10);
   take_i64 (packet, "bytes", bytes);
+  take_f64 (packet, "making_flops", NAN);
   take_f64 (packet, "training_flops", 2e9);
   lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
 }
@@ -171,6 +172,7 @@ test_refuses_a_row_without_models (void)
   take_f64 (packet, "published", 0);
   take_i64 (packet, "images", 0);
   take_i64 (packet, "bytes", 0);
+  take_f64 (packet, "making_flops", 0);
   take_f64 (packet, "training_flops", 0);
   lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
   harness_refuses (h, LB_ERROR_INPUT, "row 1 of 'table.rows' has no accuracies; expected that of one model at least");

@@ -85,6 +85,37 @@ test_augmented_sets_train_on_views (void)
                    8 * 64 + 8 * 4 + 4 * 4 * 4 + 8 * 4 * 2 * 4);
 }
 
+/* Labels of another precision train alike, and count as they are stored; those of other images are refused. */
+static void
+test_labels_are_taken_as_stored (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), f32 = augmented (samples), u8 = augmented (samples);
+  g_autoptr (LbPacket) wrong = augmented (samples);
+  g_autoptr (LbHarness) one = NULL, two = NULL, refused = NULL;
+  g_autoptr (GError) error = NULL;
+  LbTensor *labels, *named;
+
+  /* Labels of 0 and 1 lose nothing. */
+  lb_dense_labels_encode (lb_packet_get (f32, "dense_labels"), LB_LABELS_TOP_K, 1, &labels, &named);
+  lb_packet_take (u8, "dense_labels", labels);
+  lb_packet_take (u8, "dense_classes", named);
+  one = trainer (f32, "augmented", "3");
+  two = trainer (u8, "augmented", "3");
+  harness_run_well (one);
+  harness_run_well (two);
+  assert_same_tensor (lb_packet_get (lb_harness_output (one, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (two, "model", 0), "parameters"));
+  g_assert_cmpint (lb_tensor_i64 (lb_packet_get (lb_harness_output (two, "model", 0), "set_bytes"))[0], ==,
+                   8 * 64 + 8 * 4 + 4 * 4 * 4 + 8 * 4 * 2);
+
+  lb_packet_set_text (wrong, "labelled_images", "0123");
+  refused = trainer (wrong, "augmented", "3");
+  g_assert_false (lb_harness_run (refused, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
+  g_assert_nonnull (strstr (error->message, "set.samples: the dense labels are those of other images: they were made for "
+                                            "images with the SHA-256 0123, but the set's images have "));
+}
+
 /* The rate falls once past half way: with a decay of 0 the second half changes nothing. */
 static void
 test_rate_falls_past_half_way (void)
@@ -331,7 +362,7 @@ test_refuses_settings_that_cannot_be (void)
     { "warmup-epochs", "3", "property 'warmup-epochs': 3 of 3 epochs; expected fewer than there are 'epochs'" },
     { "augmentation", "flop",
       "property 'augmentation': augmentation 'flop' has 'flop'; expected none, or some of color, crop, cutout, flip, "
-      "scale and rotate, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean 'flip'?)" },
+      "scale, rotate and view, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean 'flip'?)" },
   };
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
 
@@ -371,6 +402,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/trainer/labels-are-taken-as-stored", test_labels_are_taken_as_stored);
   g_test_add_func ("/trainer/learns-a-separable-set", test_learns_a_separable_set);
   g_test_add_func ("/trainer/augmented-sets-train-on-views", test_augmented_sets_train_on_views);
   g_test_add_func ("/trainer/rate-falls-past-half-way", test_rate_falls_past_half_way);
