@@ -18,6 +18,7 @@
 #include "nn/dense-labels.h"
 #include "nn/grad-cam.h"
 #include "nn/images.h"
+#include "nn/k-means.h"
 #include "nn/learner.h"
 #include "nn/network.h"
 #include "nn/normalisation.h"

@@ -68,6 +68,12 @@ lb_class_images_smallest (const LbClassImages *set)
   return set->smallest;
 }
 
+gint64
+lb_class_images_count (const LbClassImages *set, gint64 class)
+{
+  return set->first[class + 1] - set->first[class];
+}
+
 void
 lb_class_images_draw (LbClassImages *set, gint64 class, LbKey key, LbTensor *out)
 {

@@ -15,8 +15,9 @@ LbClassImages *
 lb_class_images_new (const char *whose, const LbLearningSet *set, gint64 classes, gint64 wanted, GError **error);
 void lb_class_images_free (LbClassImages *set);
 
-/* Images of the class that has fewest. */
+/* Images of the class that has fewest, and of class @label. */
 gint64 lb_class_images_smallest (const LbClassImages *set);
+gint64 lb_class_images_count (const LbClassImages *set, gint64 label);
 
 /* Loads as many images of class @label as @out, f32 [count, h, w, c], takes, normalised, drawn by @key without replacement.
  * The class must have that many. Allocates nothing. */

@@ -142,6 +142,17 @@ build_images (Step *step, LbGraph *graph, LbImageSize size, const LbLearnerSetti
   return lb_cutmix (x, lb_augment (step->partners, &settings->augmentation, &step->partner_augmenter), &step->cutmix);
 }
 
+/* The gradient penalty at the images themselves. */
+static LbNode *
+build_penalty (Step *step, const LbNetwork *network)
+{
+  guint kept = lb_network_n_tensors (network) - lb_network_n_trained_tensors (network);
+  g_autofree LbNode **statistics = g_new0 (LbNode *, kept + 1);
+
+  return lb_gradient_penalty (
+      lb_network_apply_training (network, step->parameters, step->images, step->keys, statistics), step->images);
+}
+
 /* The loss; appends the inputs of a batch. Views are cut in the program, so no cut image is ever stored. What the
  * network's statistics become goes to @statistics: moved by the images' batch first, then by the views'. */
 static LbNode *
@@ -159,6 +170,8 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   step->keys = key_input (graph, network, "dropout keys", n);
   loss = lb_cross_entropy (lb_network_apply_training (network, step->parameters, x, step->keys, statistics),
                            step->targets);
+  if (settings->gradient_penalty != 0)
+    loss = lb_add (loss, lb_scale (build_penalty (step, network), settings->gradient_penalty));
   if (!settings->views)
     return loss;
 

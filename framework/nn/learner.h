@@ -50,6 +50,9 @@ typedef struct {
   double cutmix; /* probability that the images of a step, once augmented, are mixed; views never are (cutmix.h) */
   gint64 views;  /* of each image in a step, drawn without replacement; 0: images alone */
   double dense_weight; /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
+  /* Weight of lb_gradient_penalty() at the images of the batch as they are in the set, in training mode; what batch
+   * norm sees there moves no statistics. 0: none. */
+  double gradient_penalty;
 } LbLearnerSettings;
 
 /* A training: its compiled steps and where it stands. */

@@ -36,7 +36,7 @@ lb_schedule_factor (const LbSchedule *schedule, guint64 epoch, guint64 step, gui
   guint64 done = epoch * epoch_steps + step, warm = (guint64)schedule->warmup * epoch_steps;
 
   if (done < warm)
-    return (double)(done + 1) / (double)warm;
+    return schedule->warmup_start + (1 - schedule->warmup_start) * ((double)(done + 1) / (double)warm);
   switch (schedule->kind) {
   case LB_SCHEDULE_STEP:
     return epoch >= step_epoch (schedule) ? schedule->decay : 1;

@@ -20,6 +20,7 @@ typedef struct {
   gint64 epochs; /* of the whole training, warm-up included */
   gint64 warmup; /* epochs in front during which the factor rises in equal steps up to 1, where .kind takes over */
   double decay;  /* of LB_SCHEDULE_STEP and LB_SCHEDULE_TWO_STEPS */
+  double warmup_start; /* what the factor rises from, in [0, 1]; the first step is one step above it */
 } LbSchedule;
 
 /* The factor for step @step of epoch @epoch, both from 0, when an epoch has @epoch_steps. */

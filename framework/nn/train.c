@@ -9,6 +9,22 @@ lb_cross_entropy (LbNode *scores, LbNode *targets)
   return lb_scale (lb_sum (lb_mul (targets, lb_log_softmax (scores))), -1.0 / (double)MAX (lb_node_dim (scores, 0), 1));
 }
 
+/* Added to a square before its root is taken: a pixel that changes nothing pulls nowhere. */
+#define TINY 1e-12
+
+LbNode *
+lb_gradient_penalty (LbNode *scores, LbNode *images)
+{
+  LbShape pixels = lb_node_shape (images);
+  LbNode *slope, *norm, *excess;
+
+  lb_gradients (lb_sum (scores), &images, 1, &slope);
+  pixels.dim[pixels.rank - 1] = 1;
+  norm = lb_sqrt (lb_affine (lb_sum_to (lb_mul (slope, slope), pixels), 1, TINY));
+  excess = lb_affine (norm, 1, -1);
+  return lb_scale (lb_sum (lb_mul (excess, excess)), 1.0 / (double)MAX (lb_shape_size (pixels), 1));
+}
+
 void
 lb_sgd_step (LbNode *const *parameters, LbNode *const *gradients, LbNode *const *momenta, guint n, LbNode *rate,
              double momentum, double weight_decay, LbNode **new_parameters, LbNode **new_momenta)

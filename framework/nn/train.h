@@ -9,6 +9,14 @@ G_BEGIN_DECLS
  * one-hot rows, soft labels any distribution. */
 LbNode *lb_cross_entropy (LbNode *scores, LbNode *targets);
 
+/* How far the scores are from moving with every pixel at the same speed, a scalar:
+ *
+ *   mean over images and pixels of (|d (sum_k z_k) / dx|_2 - 1)^2, the norm taken over the channels of a pixel
+ *
+ * @scores [n, classes] are those of @images, an input [n, h, w, c]. As a part of the loss it makes the trajectories of
+ * experts smooth (AST; Shen et al., arXiv 2310.10541, and its public code). */
+LbNode *lb_gradient_penalty (LbNode *scores, LbNode *images);
+
 /* One step of SGD with momentum as PyTorch's: g' = g + weight_decay p; m' = momentum m + g'; p' = p - rate m'. @rate is
  * a scalar node. @parameters, @gradients, @momenta: @n each; stores the new values. Plain SGD (momentum 0) needs no
  * state:

@@ -175,9 +175,8 @@ run (LbStage *stage, gpointer data, GError **error)
     return FALSE;
   LbLearningSet set = { lb_packet_get (source, "images"), lb_packet_get (source, "labels"),
                         lb_packet_get (source, "mean"), lb_packet_get (source, "std") };
-  if (!(by_class = lb_class_images_new (lb_stage_source (stage, "source", 0), &set, classes, wanted, error)))
-    return FALSE;
-  if (!match_build (&m, self, size, classes, MIN (self->real_batch, lb_class_images_smallest (by_class)), error))
+  if (!(by_class = lb_class_images_new (lb_stage_source (stage, "source", 0), &set, classes, wanted, error))
+      || !match_build (&m, self, size, classes, MIN (self->real_batch, lb_class_images_smallest (by_class)), error))
     return FALSE;
   match_start (&m, self, lb_stage_key (stage, "start"), by_class);
   lb_state_add_tensor (state, "images", m.all_images);

@@ -40,12 +40,15 @@ static const LbProperty properties[] = {
       "at two-steps"),
   LB_INTEGER (Trainer, warmup_epochs, "warmup-epochs", "0", 0, 1000000, "epochs",
               "Epochs in front during which the learning rate rises in equal steps to its full value"),
+  LB_NUMBER (Trainer, warmup_start, "warmup-start", "0", 0, 1, NULL,
+             "Part of the learning rate that the warm-up rises from (AST's experts: 0.5, over 5 epochs)"),
   LB_NUMBER (Trainer, ema, "ema", "0", 0, 0.999999, NULL,
              "Weight of the past in an exponential moving average of the weights, which is then the model; 0: none"),
-  LB_STRING (Trainer, augmentation, "augmentation", "none",
-             "Drawn for each image at each step: none, crop-flip, or groups such as "
-             "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA); view, or flip-view: windows, "
-             "for labelers of views"),
+  LB_STRING (
+      Trainer, augmentation, "augmentation", "none",
+      "Drawn for each image at each step: none, crop-flip, or groups such as "
+      "color_crop_cutout_flip_scale_rotate, one of which is drawn for a batch (DSA); view, or flip-view: windows, "
+      "for labelers of views"),
   LB_NUMBER (Trainer, cutmix, "cutmix", "0", 0, 1, NULL,
              "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
              "of the batch (CutMix); not of views"),
@@ -54,6 +57,11 @@ static const LbProperty properties[] = {
   LB_INTEGER (
       Trainer, views_per_image, "views-per-image", "1", 0, 1024, "views",
       "Views of each image in a step, drawn without replacement; 0 takes all. A step costs 1 + this many images"),
+  LB_NUMBER (
+      Trainer, gradient_penalty, "gradient-penalty", "0", 0, 1000, NULL,
+      "Weight of a penalty on scores that change faster or slower with a pixel than by one: mean over images and "
+      "pixels of (norm over channels of the gradient of the sum of all scores - 1)^2 (AST's experts: 0.1). A step "
+      "then takes three times the operations"),
   LB_INTEGER (Trainer, snapshot_epochs, "snapshot-epochs", "1", 1, 1000000, "epochs",
               "Epochs between two snapshots of a trajectory, where 'trajectory' is read"),
   LB_PROPERTIES_END,
@@ -108,11 +116,13 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
                                    .schedule = { .kind = (LbScheduleKind)index_of (self->schedule, schedules),
                                                  .epochs = n_epochs (self),
                                                  .warmup = self->warmup_epochs,
-                                                 .decay = self->decay },
+                                                 .decay = self->decay,
+                                                 .warmup_start = self->warmup_start },
                                    .average_decay = self->ema,
                                    .cutmix = self->cutmix,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
-                                   .dense_weight = self->dense_weight };
+                                   .dense_weight = self->dense_weight,
+                                   .gradient_penalty = self->gradient_penalty };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
     return FALSE;
   if (settings->views <= available)
@@ -171,6 +181,9 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
     return lb_configure_property_error (configure, "warmup-epochs", error,
                                         "%d of %d epochs; expected fewer than there are 'epochs'",
                                         (int)self->warmup_epochs, (int)n_epochs (self));
+  if (self->warmup_start > 0 && self->warmup_epochs == 0)
+    return lb_configure_property_error (configure, "warmup-start", error,
+                                        "there is no warm-up to start; expected 0, or 'warmup-epochs' above 0");
   return TRUE;
 }
 

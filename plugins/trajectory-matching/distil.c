@@ -67,6 +67,7 @@ distillation_samples (const Distillation *d)
   lb_packet_take (packet, "labels", lb_class_labels (d->classes, d->self->images_per_class));
   lb_packet_share (packet, d->normalisation, LB_NORMALISATION_FIELDS, NULL);
   lb_packet_take (packet, "inner_learning_rate", rate);
+  lb_packet_set_number (packet, "making_flops", d->experts.flops + lb_compute_flops (lb_stage_compute (d->stage)));
   return packet;
 }
 

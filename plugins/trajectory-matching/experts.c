@@ -63,6 +63,7 @@ experts_add (Experts *experts, LbStage *stage, LbPacket *packet, gint64 wanted, 
                            lb_tensor_f32 (parameters) + k * experts->parameters, error))
       return FALSE;
   experts->snapshots = wanted;
+  experts->flops += lb_tensor_f64 (lb_packet_get (packet, "training_flops"))[0];
   experts->n++;
   return TRUE;
 }

@@ -11,7 +11,7 @@
  */
 #include "trajectory-matching.h"
 
-static const char *const starts[] = { "real", "noise", NULL };
+static const char *const starts[] = { "real", "noise", "k-means", NULL };
 static const char *const gradients[] = { "exact", "detached", NULL };
 
 static const LbProperty properties[] = {
@@ -40,7 +40,10 @@ static const LbProperty properties[] = {
              "itself; 0: alpha stays"),
   LB_NUMBER (TrajectoryMatching, clip, "clip", "0", 0, 1e9, NULL,
              "Largest L2 norm of the gradient of all images and labels, which is scaled down to it; 0: any"),
-  LB_CHOICE (TrajectoryMatching, start, "start", "real", starts, "Start from real images or from normal noise"),
+  LB_CHOICE (TrajectoryMatching, start, "start", "real", starts,
+             "Start from real images, from normal noise, or from the centres of clusters of each class's images, as "
+             "many as there "
+             "are images to make (AST)"),
   LB_STRING (TrajectoryMatching, augmentation, "augmentation", "color_crop_cutout_flip_scale_rotate",
              "Of the batch of each inner step: none, or groups of DSA, drawn for each image"),
   LB_CHOICE (TrajectoryMatching, gradient, "gradient", "exact", gradients,
@@ -77,12 +80,30 @@ static const LbPort outputs[] = {
 
 /* ---- Run ---- */
 
+/* The start of class @class into @out. */
+static void
+start_class (const Distillation *d, LbClassImages *source, gint64 class, LbTensor *out)
+{
+  LbKey key = lb_stage_key (d->stage, "start");
+  LbShape shape = lb_tensor_shape (out);
+  g_autoptr (LbTensor) all = NULL;
+
+  if (g_str_equal (d->self->start, "real")) {
+    lb_class_images_draw (source, class, key, out);
+    return;
+  }
+  shape.dim[0] = lb_class_images_count (source, class);
+  all = lb_tensor_new (LB_F32, shape);
+  lb_class_images_draw (source, class, key, all);
+  lb_k_means (all, lb_key_index (lb_key_derive (key, "clusters"), (guint64) class), out);
+}
+
 /* Reads the source, of which only the start and the normalisation are kept. */
 static gboolean
 read_source (Distillation *d, LbImageSize size, GError **error)
 {
   const char *whose = lb_stage_source (d->stage, "source", 0);
-  gboolean real = g_str_equal (d->self->start, "real");
+  gboolean noise = g_str_equal (d->self->start, "noise");
   gint64 each = d->self->images_per_class;
   g_autoptr (LbPacket) source = lb_stage_collect (d->stage, "source", error);
   g_autoptr (LbClassImages) by_class = NULL;
@@ -93,18 +114,18 @@ read_source (Distillation *d, LbImageSize size, GError **error)
     return FALSE;
   LbLearningSet set = { lb_packet_get (source, "images"), lb_packet_get (source, "labels"),
                         lb_packet_get (source, "mean"), lb_packet_get (source, "std") };
-  if (!(by_class = lb_class_images_new (whose, &set, d->classes, real ? each : 1, error)))
+  if (!(by_class = lb_class_images_new (whose, &set, d->classes, noise ? 1 : each, error)))
     return FALSE;
   d->normalisation = lb_packet_new ();
   lb_packet_share (d->normalisation, source, LB_NORMALISATION_FIELDS, NULL);
   d->synthetic.images = lb_tensor_new (LB_F32, shape);
-  if (!real)
+  if (noise)
     lb_random_fill_normal (&random, lb_tensor_f32 (d->synthetic.images), (gsize)lb_shape_size (shape));
   part.dim[0] = each;
-  for (gint64 class = 0; class < d->classes && real; class ++) {
+  for (gint64 class = 0; class < d->classes && !noise; class ++) {
     g_autoptr (LbTensor) images = lb_tensor_view (d->synthetic.images, class * lb_shape_size (part), part);
 
-    lb_class_images_draw (by_class, class, lb_stage_key (d->stage, "start"), images);
+    start_class (d, by_class, class, images);
   }
   return TRUE;
 }
@@ -184,6 +205,20 @@ check_properties (LbConfigure *configure, const TrajectoryMatching *self, GError
   return TRUE;
 }
 
+/* What finding the start holds beside the source, as far as is known. */
+static double
+start_bytes (LbConfigure *configure, const TrajectoryMatching *self, LbImageSize size, gint64 classes)
+{
+  gint64 n = MAX (lb_configure_dim (configure, "n"), 0), least = lb_configure_dim (configure, "least"),
+         largest = n - (classes - 1) * MAX (least, 0), elements = size.height * size.width * size.channels;
+  double bytes = (double)lb_class_images_bytes (n);
+
+  if (g_str_equal (self->start, "k-means"))
+    bytes += (double)lb_k_means_bytes (largest, self->images_per_class, elements)
+             + (double)(largest * elements) * sizeof (float);
+  return bytes;
+}
+
 static gboolean
 set_outputs (LbConfigure *configure, const TrajectoryMatching *self, gint64 classes, GError **error)
 {
@@ -203,7 +238,6 @@ trajectory_matching_configure (LbConfigure *configure, gpointer data, GError **e
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
   const char *const *architectures = lb_configure_input_texts (configure, "experts", "architecture");
   g_auto (Distillation) d = { .self = self, .classes = lb_configure_dim (configure, "classes") };
-  gint64 images = lb_configure_dim (configure, "n");
 
   if (!check_properties (configure, self, error) || !set_outputs (configure, self, d.classes, error))
     return FALSE;
@@ -215,7 +249,7 @@ trajectory_matching_configure (LbConfigure *configure, gpointer data, GError **e
   lb_configure_cost (
       configure, distillation_flops (&d),
       MAX (distillation_bytes (&d, lb_configure_threads (configure)),
-           (double)lb_class_images_bytes (MAX (images, 0)) + (double)lb_configure_collect_bytes (configure, "source")));
+           start_bytes (configure, self, size, d.classes) + (double)lb_configure_collect_bytes (configure, "source")));
   return TRUE;
 }
 
@@ -244,7 +278,7 @@ static const LbStageType trajectory_matching_type = {
     "Variants: gradient: detached is TESLA's (Cui et al., arXiv 2211.10586), with learn-labels; learned labels are "
     "logits, which start at label-confidence. intermediate-weight adds the mean of the same loss at the snapshots in "
     "between, each over its own distance (AST; Shen et al., arXiv 2310.10541), whose smoother experts are trained with "
-    "momentum and weight-decay.\n\n"
+    "the trainer's momentum, weight-decay, warm-up and gradient-penalty, and which starts from k-means.\n\n"
     "A loss, gradient or rate that is no finite number ends the run, named with its expert, epoch and inner step; the "
     "images before are in the file of last-good.",
   .inputs = inputs,
@@ -255,4 +289,4 @@ static const LbStageType trajectory_matching_type = {
   .run = trajectory_matching_run,
 };
 
-LB_DEFINE_PLUGIN ("trajectory-matching", "1.0", "LGPL-2.1-or-later", &trajectory_matching_type);
+LB_DEFINE_PLUGIN ("trajectory-matching", "1.1", "LGPL-2.1-or-later", &trajectory_matching_type);

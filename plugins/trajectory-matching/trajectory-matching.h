@@ -18,6 +18,7 @@ typedef struct {
   LbTensor *mean, *std, *whitening_mean;
   gint64 n, snapshots, parameters; /* experts, snapshots of each, elements of one */
   double rate;                     /* that the first expert was trained with */
+  double flops;                    /* of training all of them */
   LbScratch *scratch;
 } Experts;
 

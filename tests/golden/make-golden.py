@@ -129,7 +129,18 @@ def network_values(activation):
     loss = F.cross_entropy(scores, torch.tensor([1, 4, 7, 0]))
     gradients = torch.autograd.grad(loss, p)
     return {'scores': scores, 'loss': loss,
-            'gradients': torch.stack([summary(k, g) for k, g in enumerate(gradients)])}
+            'gradients': torch.stack([summary(k, g) for k, g in enumerate(gradients)]),
+            **penalty_values(p, activation)}
+
+
+def penalty_values(p, activation):
+    """The gradient penalty of AST (arXiv 2310.10541) at the same batch, and its gradient by every parameter."""
+    x = images(IMAGES, 4).requires_grad_(True)
+    slope, = torch.autograd.grad(convnet(p, x, activation).sum(), x, create_graph=True)
+    penalty = ((slope.square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+    gradients = [torch.zeros_like(q) if g is None else g
+                 for g, q in zip(torch.autograd.grad(penalty, p, allow_unused=True), p)]
+    return {'penalty': penalty, 'penalty_gradients': torch.stack([summary(k, g) for k, g in enumerate(gradients)])}
 
 
 def layer_distance(real, synthetic):

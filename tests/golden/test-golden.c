@@ -189,6 +189,19 @@ check_gradient (const char *name, const LbTensor *gradient, const double *golden
   assert_within (name, gradient, golden + 2, MIN (size, KEPT), bound);
 }
 
+/* Those of every parameter, as they stand in @nodes. */
+static void
+check_gradients (const Net *net, Runner *runner, LbNode *const *nodes, const double *golden)
+{
+  double whole = 0;
+
+  for (guint k = 0; k < N_TENSORS; k++)
+    whole = hypot (whole, golden[k * (2 + KEPT)]);
+  for (guint k = 0; k < N_TENSORS; k++)
+    check_gradient (lb_network_tensor_name (net->network, k), result (runner, nodes[k]), golden + k * (2 + KEPT), whole,
+                    net->c->tolerance);
+}
+
 static void
 test_network (gconstpointer data)
 {
@@ -214,13 +227,31 @@ test_network (gconstpointer data)
   assert_close ("scores", result (&runner, outputs[0]), golden_values (golden, c, "scores", 4 * CLASSES), 4 * CLASSES,
                 c->tolerance);
   assert_close ("loss", result (&runner, outputs[1]), golden_values (golden, c, "loss", 1), 1, c->tolerance);
-  const double *gradients = golden_values (golden, c, "gradients", N_TENSORS * (2 + KEPT));
-  double whole = 0;
-  for (guint k = 0; k < N_TENSORS; k++)
-    whole = hypot (whole, gradients[k * (2 + KEPT)]);
-  for (guint k = 0; k < N_TENSORS; k++)
-    check_gradient (lb_network_tensor_name (net.network, k), result (&runner, outputs[2 + k]),
-                    gradients + k * (2 + KEPT), whole, c->tolerance);
+  check_gradients (&net, &runner, outputs + 2, golden_values (golden, c, "gradients", N_TENSORS * (2 + KEPT)));
+  runner_clear (&runner);
+  lb_network_free (net.network);
+}
+
+static void
+test_penalty (gconstpointer data)
+{
+  const Case *c = data;
+  g_autoptr (GArray) golden = load ("convnet.npz");
+  g_autoptr (LbGraph) graph = lb_graph_new (c->dtype);
+  Net net;
+  net_init (&net, c, graph);
+  LbNode *images = lb_batch_input (graph, "images", LB_SHAPE (4, 28, 28, 1));
+  LbNode *outputs[1 + N_TENSORS];
+  outputs[0] = lb_gradient_penalty (net_scores (&net, images), images);
+  lb_gradients (outputs[0], net.nodes, N_TENSORS, outputs + 1);
+
+  Runner runner;
+  runner_init (&runner, graph, outputs, G_N_ELEMENTS (outputs));
+  net_bind (&net, runner.program);
+  bind_new (&runner, images, numbers (c->dtype, IMAGES, LB_SHAPE (4, 28, 28, 1), 0, 2));
+  run (&runner);
+  assert_close ("penalty", result (&runner, outputs[0]), golden_values (golden, c, "penalty", 1), 1, c->tolerance);
+  check_gradients (&net, &runner, outputs + 1, golden_values (golden, c, "penalty_gradients", N_TENSORS * (2 + KEPT)));
   runner_clear (&runner);
   lb_network_free (net.network);
 }
@@ -434,8 +465,10 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (networks); i++) {
     g_autofree char *values = g_strdup_printf ("/golden/network-gradients-are-those-of-pytorch/%s", networks[i].path);
     g_autofree char *matching = g_strdup_printf ("/golden/matching-step-is-that-of-pytorch/%s", networks[i].path);
+    g_autofree char *penalty = g_strdup_printf ("/golden/gradient-penalty-is-that-of-pytorch/%s", networks[i].path);
     g_test_add_data_func (values, &networks[i], test_network);
     g_test_add_data_func (matching, &networks[i], test_matching);
+    g_test_add_data_func (penalty, &networks[i], test_penalty);
   }
   for (guint i = 0; i < G_N_ELEMENTS (operations); i++)
     for (guint j = 0; j < G_N_ELEMENTS (dtypes); j++) {

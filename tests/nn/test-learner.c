@@ -298,6 +298,7 @@ test_restored_training_ends_in_the_same_bits (void)
       .schedule = { LB_SCHEDULE_COSINE, 3, 1 },
       .average_decay = 0.9 },
     { .batch = 8, .cutmix = 0.5, .schedule = { LB_SCHEDULE_TWO_STEPS, 3, 0, 0.2 } },
+    { .batch = 8, .gradient_penalty = 0.1, .schedule = { LB_SCHEDULE_CONSTANT, 3, 2, 1, 0.5 } },
     { .batch = 8 },
   };
 

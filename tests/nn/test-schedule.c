@@ -75,6 +75,17 @@ test_warmup_rises_in_equal_steps (void)
   CLOSE (lb_schedule_factor (&schedule, 5, 2, 3), 1, 1e-15);
 }
 
+/* Two epochs of two steps, from a half: 5/8, 6/8, 7/8, 1. */
+static void
+test_warmup_may_start_above_zero (void)
+{
+  LbSchedule schedule = { LB_SCHEDULE_CONSTANT, 6, 2, 1, 0.5 };
+
+  for (guint step = 0; step < 4; step++)
+    CLOSE (lb_schedule_factor (&schedule, step / 2, step % 2, 2), (step + 5) / 8.0, 1e-15);
+  CLOSE (lb_schedule_factor (&schedule, 2, 0, 2), 1, 1e-15);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -85,5 +96,6 @@ main (int argc, char **argv)
   g_test_add_func ("/schedule/two-steps-come-at-two-thirds-and-five-sixths",
                    test_two_steps_come_at_two_thirds_and_five_sixths);
   g_test_add_func ("/schedule/warmup-rises-in-equal-steps", test_warmup_rises_in_equal_steps);
+  g_test_add_func ("/schedule/warmup-may-start-above-zero", test_warmup_may_start_above_zero);
   return g_test_run ();
 }

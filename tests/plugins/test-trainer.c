@@ -112,8 +112,9 @@ test_labels_are_taken_as_stored (void)
   refused = trainer (wrong, "augmented", "3");
   g_assert_false (lb_harness_run (refused, &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
-  g_assert_nonnull (strstr (error->message, "set.samples: the dense labels are those of other images: they were made for "
-                                            "images with the SHA-256 0123, but the set's images have "));
+  g_assert_nonnull (strstr (error->message,
+                            "set.samples: the dense labels are those of other images: they were made for "
+                            "images with the SHA-256 0123, but the set's images have "));
 }
 
 /* The rate falls once past half way: with a decay of 0 the second half changes nothing. */
@@ -329,6 +330,7 @@ test_every_choice_reaches_the_training (void)
     { "schedule", "constant", "sgd" },
     { "warmup-epochs", "2", "sgd" },
     { "ema", "0.99", "sgd" },
+    { "gradient-penalty", "0.1", "sgd" },
     { "augmentation", "crop-flip", "sgd" },
     { "augmentation", "color_cutout", "sgd" },
   };
@@ -349,6 +351,27 @@ test_every_choice_reaches_the_training (void)
 }
 
 static void
+test_warmup_starts_where_it_is_told (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (20, 8, 2, 1);
+  g_autoptr (LbHarness) plain = trainer (samples, "samples", "4"), half = trainer (samples, "samples", "4"),
+                        whole = trainer (samples, "samples", "4");
+  LbHarness *warm[] = { half, whole };
+
+  for (guint i = 0; i < G_N_ELEMENTS (warm); i++) {
+    lb_harness_set (warm[i], "warmup-epochs", "2");
+    lb_harness_set (warm[i], "warmup-start", i == 0 ? "0.5" : "1");
+    harness_run_well (warm[i]);
+  }
+  harness_run_well (plain);
+  /* From the whole rate there is nothing to rise. */
+  assert_same_tensor (lb_packet_get (lb_harness_output (plain, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (whole, "model", 0), "parameters"));
+  g_assert_false (same_bytes (lb_packet_get (lb_harness_output (plain, "model", 0), "parameters"),
+                              lb_packet_get (lb_harness_output (half, "model", 0), "parameters")));
+}
+
+static void
 test_refuses_settings_that_cannot_be (void)
 {
   static const struct {
@@ -360,6 +383,8 @@ test_refuses_settings_that_cannot_be (void)
       "property 'snapshot-epochs': 4 epochs between snapshots of 3 epochs; expected no more, so that a trajectory has "
       "an end" },
     { "warmup-epochs", "3", "property 'warmup-epochs': 3 of 3 epochs; expected fewer than there are 'epochs'" },
+    { "warmup-start", "0.5",
+      "property 'warmup-start': there is no warm-up to start; expected 0, or 'warmup-epochs' above 0" },
     { "augmentation", "flop",
       "property 'augmentation': augmentation 'flop' has 'flop'; expected none, or some of color, crop, cutout, flip, "
       "scale, rotate and view, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean 'flip'?)" },
@@ -392,10 +417,11 @@ test_learned_rate (void)
   harness_run_well (taken);
   assert_same_tensor (lb_packet_get (lb_harness_output (set, "model", 0), "parameters"),
                       lb_packet_get (lb_harness_output (taken, "model", 0), "parameters"));
-  harness_refuses (missing, LB_ERROR_INPUT,
-                   "'set.samples' has no learning rate that was learned with it, which property 'learned-rate' asks for; "
-                   "expected a set of trajectory matching (field inner_learning_rate), so leave the property out and set "
-                   "'learning-rate'");
+  harness_refuses (
+      missing, LB_ERROR_INPUT,
+      "'set.samples' has no learning rate that was learned with it, which property 'learned-rate' asks for; "
+      "expected a set of trajectory matching (field inner_learning_rate), so leave the property out and set "
+      "'learning-rate'");
 }
 
 int
@@ -413,6 +439,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/stops-when-the-loss-explodes", test_stops_when_the_loss_explodes);
   g_test_add_func ("/trainer/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
   g_test_add_func ("/trainer/every-choice-reaches-the-training", test_every_choice_reaches_the_training);
+  g_test_add_func ("/trainer/warmup-starts-where-it-is-told", test_warmup_starts_where_it_is_told);
   g_test_add_func ("/trainer/learned-rate", test_learned_rate);
   g_test_add_func ("/trainer/refuses-settings-that-cannot-be", test_refuses_settings_that_cannot_be);
   return g_test_run ();

@@ -176,13 +176,11 @@ test_soft_labels (void)
 static void
 test_variants (void)
 {
-  static const char *const variants[][2] = { { "gradient", "detached" },
-                                             { "intermediate-weight", "1" },
-                                             { "clip", "0.01" },
-                                             { "synthetic-batch", "2" },
-                                             { "start-growth", "4" },
-                                             { "start", "noise" },
-                                             { "augmentation", "color_crop_cutout_flip_scale_rotate" } };
+  static const char *const variants[][2]
+      = { { "gradient", "detached" }, { "intermediate-weight", "1" },
+          { "clip", "0.01" },         { "synthetic-batch", "2" },
+          { "start-growth", "4" },    { "start", "noise" },
+          { "start", "k-means" },     { "augmentation", "color_crop_cutout_flip_scale_rotate" } };
   g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
   g_autoptr (LbHarness) plain = matching (source, "4");
 
@@ -196,6 +194,47 @@ test_variants (void)
     g_assert_false (same_bytes (images_of (h), images_of (plain)));
     g_assert_cmpfloat (lb_harness_flops (h), ==, lb_harness_predicted_flops (h));
   }
+}
+
+/* Images that are not moved are the centres of clusters of their class. */
+static void
+test_starts_from_centres (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
+  g_autoptr (LbHarness) h = matching (source, "1");
+  LbTensor *images = lb_packet_get (source, "images"), *labels = lb_packet_get (source, "labels");
+  const float *mean = lb_tensor_f32 (lb_packet_get (source, "mean")),
+              *std = lb_tensor_f32 (lb_packet_get (source, "std"));
+
+  lb_harness_set (h, "start", "k-means");
+  lb_harness_set (h, "image-learning-rate", "0");
+  harness_run_well (h);
+  /* One image a class: the mean of its images. */
+  for (int class = 0; class < CLASSES; class ++)
+    for (int pixel = 0; pixel < 64; pixel++) {
+      double sum = 0;
+      int n = 0;
+
+      for (gint64 i = 0; i < 60; i++)
+        if (lb_tensor_i32 (labels)[i] == class) {
+          sum += lb_tensor_dtype (images) == LB_U8 ? (lb_tensor_u8 (images)[64 * i + pixel] / 255.0 - mean[0]) / std[0]
+                                                   : lb_tensor_f32 (images)[64 * i + pixel];
+          n++;
+        }
+      g_assert_cmpfloat (fabs (lb_tensor_f32 (images_of (h))[64 * class + pixel] - sum / n), <, 1e-5);
+    }
+}
+
+/* What making the set took: the experts, a million operations each, and the matching. */
+static void
+test_counts_its_experts (void)
+{
+  g_autoptr (LbPacket) source = toy_samples (60, 8, CLASSES, 1);
+  g_autoptr (LbHarness) h = matching (source, "1");
+
+  harness_run_well (h);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (lb_harness_output (h, "samples", 0), "making_flops"))[0], ==,
+                     3e6 + lb_harness_flops (h));
 }
 
 /* A gradient that is scaled down to nothing moves nothing. */
@@ -465,6 +504,8 @@ main (int argc, char **argv)
   g_test_add_func ("/trajectory-matching/rate-of-the-experts", test_rate_of_the_experts);
   g_test_add_func ("/trajectory-matching/soft-labels", test_soft_labels);
   g_test_add_func ("/trajectory-matching/variants", test_variants);
+  g_test_add_func ("/trajectory-matching/starts-from-centres", test_starts_from_centres);
+  g_test_add_func ("/trajectory-matching/counts-its-experts", test_counts_its_experts);
   g_test_add_func ("/trajectory-matching/clip-bounds-the-step", test_clip_bounds_the_step);
   g_test_add_func ("/trajectory-matching/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/trajectory-matching/refuses-other-experts", test_refuses_other_experts);
