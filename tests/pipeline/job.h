@@ -17,17 +17,24 @@ typedef struct {
   char *output;
 } Job;
 
+/* What a run is made from. */
 static inline void
-job_set_up (Job *job, Fixture *fixture, const char *text, const char *output)
+job_plan (Job *job, Fixture *fixture, const char *text)
 {
-  g_autoptr (GError) error = NULL;
-  g_autofree char *place = g_build_filename (fixture->directory, "store", NULL);
   job->problems = lb_problems_new ("p.yaml");
   job->pipeline = lb_pipeline_parse ("dir/p.yaml", text, strlen (text), NULL, job->problems);
   job->plan = lb_plan_new (job->pipeline, fixture->registry, job->problems);
   lb_plan_configure (job->plan, job->problems);
   g_autofree char *told = lb_problems_to_text (job->problems);
   g_assert_cmpstr (told, ==, "");
+}
+
+/* The run itself, of the plan as it is now. */
+static inline void
+job_begin (Job *job, Fixture *fixture, const char *output)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *place = g_build_filename (fixture->directory, "store", NULL);
   job->store = lb_store_open (place, &error);
   g_assert_no_error (error);
   job->output = g_build_filename (fixture->directory, output, NULL);
@@ -38,6 +45,13 @@ job_set_up (Job *job, Fixture *fixture, const char *text, const char *output)
                              .checkpoint_interval = 0.001 };
   job->run = lb_run_new (job->plan, &settings, &error);
   g_assert_no_error (error);
+}
+
+static inline void
+job_set_up (Job *job, Fixture *fixture, const char *text, const char *output)
+{
+  job_plan (job, fixture, text);
+  job_begin (job, fixture, output);
 }
 
 static inline void
