@@ -85,5 +85,8 @@ lb_frame_block (const LbFrame *frame, gint64 images)
  * that vectors are full. (Not the width of vectors: results depend on shapes alone.) */
 #define LB_CONV_FEW_CHANNELS 16
 
+/* Channels of the result in a piece of a weight's gradient, where that runs whole. */
+#define LB_CONV_PIECE 128
+
 /* Pixels whose patches the adjoint by input makes at a time. */
 #define LB_CONV_PATCHES 256

@@ -87,7 +87,7 @@ struct _LbNode {
   char *name;        /* inputs only */
   gboolean is_batch; /* inputs only: the first dimension counts independent samples */
   const char *here;  /* where the user's code made it */
-  guint earliest;    /* part of a program before which it is not computed: later than 0 where it is computed again */
+  guint earliest;    /* part of a program before which it is not computed, though it could be */
 };
 
 struct _LbGraph {
@@ -217,6 +217,10 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
 
 /* Most channels of the parts that a layer with more weights than pixels is cut into. */
 #define LB_WINOGRAD_PART 128
+
+/* Blocks of tiles that a whole layer's part takes at a time: their products wait in transformed form until all channels
+ * are through. */
+#define LB_WINOGRAD_TOGETHER 4
 
 /* Elements between the points of a block of transformed tiles. */
 #define LB_WINOGRAD_GAP 16

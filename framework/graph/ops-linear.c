@@ -158,11 +158,31 @@ images_shard (const LbNode *node, gint64 samples, gboolean *cut)
   return cut[0] && !cut[1] ? LB_SHARD_EACH : LB_SHARD_NO;
 }
 
+/* Elements of a large weight: enough for several workers. */
+#define LARGE_WEIGHT (512 * 1024)
+
+/* A large weight, about as large as the images on both sides together, is not summed by partition, for each partition
+ * would have a sum as large: it runs whole, in pieces of the weight. */
+static gboolean
+takes_whole (const LbNode *node)
+{
+  gint64 images = lb_shape_size (node->inputs[0]->shape) + lb_shape_size (node->inputs[1]->shape);
+  gint64 weight = lb_shape_size (node->shape);
+  return weight >= LARGE_WEIGHT && 2 * weight > images;
+}
+
 static LbShard
 conv2d_by_weight_shard (const LbNode *node, gint64 samples, gboolean *cut)
 {
   cut[0] = cut[1] = TRUE;
-  return LB_SHARD_SUM;
+  return takes_whole (node) ? LB_SHARD_NO : LB_SHARD_SUM;
+}
+
+static guint
+conv2d_by_weight_pieces (const LbNode *node)
+{
+  gint64 pieces = (node->shape.dim[0] + LB_CONV_PIECE - 1) / LB_CONV_PIECE;
+  return node->shape.dim[3] < LB_CONV_FEW_CHANNELS ? 1 : (guint)pieces;
 }
 
 /* The same for all three: each pair of an output pixel and a weight is one multiply-add. */
@@ -242,6 +262,7 @@ const LbOp lb_op_conv2d_by_weight = { .name = "conv2d-by-weight",
                                       .shape = conv2d_by_weight_shape,
                                       .gradient = conv2d_by_weight_gradient,
                                       .shard = conv2d_by_weight_shard,
+                                      .pieces = conv2d_by_weight_pieces,
                                       .flops = conv2d_by_weight_flops,
                                       .scratch = conv2d_by_weight_scratch };
 

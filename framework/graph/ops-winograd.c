@@ -120,7 +120,7 @@ static gsize
 whole_scratch (const LbNode *node, gint64 samples)
 {
   gint64 tiles = samples * lb_winograd_tiles (node->shape.dim[1], node->shape.dim[2], taps_of (node));
-  return whole_blocks (1 + (tiles + LB_WINOGRAD_BLOCK - 1) / LB_WINOGRAD_BLOCK);
+  return whole_blocks (1 + MIN (LB_WINOGRAD_TOGETHER, (tiles + LB_WINOGRAD_BLOCK - 1) / LB_WINOGRAD_BLOCK));
 }
 
 static gsize

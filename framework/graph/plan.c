@@ -3,8 +3,8 @@
 
 /* Every worker has an arena. One of more bytes is made smaller by shorter chunks, down to so many samples: fewer would
  * make thin products of what the samples of a chunk have in common. */
-#define LARGE_ARENA (40 * 1024 * 1024)
-#define SHORT_CHUNK 4
+#define LARGE_ARENA (12 * 1024 * 1024)
+#define SHORT_CHUNK 2
 
 static LbStep *
 step_of (LbProgramPlan *plan, const LbNode *node)

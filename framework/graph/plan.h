@@ -95,6 +95,9 @@ void lb_group_set_chunks (LbGroup *group, guint n_chunks);
 /* shard.c: fills in shard, cut, part, waves and groups. */
 void lb_program_plan_time (LbProgramPlan *plan);
 
+/* By id of a node, the first part that reads it; G_MAXUINT for none. Freed with g_free(). */
+guint *lb_program_plan_first_reads (const LbProgramPlan *plan);
+
 /* plan.c: fills in place, offset, scratch, sums and the sizes. */
 void lb_program_plan_places (LbProgramPlan *plan);
 

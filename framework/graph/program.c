@@ -99,6 +99,12 @@ run_kernel (LbProgram *program, const LbStep *step, const LbCall *call, gint64 f
   lb_timeline_end (began, "op", lb_ops[call->node->op]->name, "node", call->node->id, "first_sample", first_sample);
 }
 
+static guint
+pieces_of (const LbNode *node)
+{
+  return lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1;
+}
+
 /* ---- Whole nodes ---- */
 
 static void
@@ -137,7 +143,7 @@ run_wave_alone (LbProgram *program, LbWave *wave)
 {
   for (guint i = 0; i < wave->nodes->len; i++) {
     LbNode *node = g_ptr_array_index (wave->nodes, i);
-    LbPiece all = { node, 0, lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1 };
+    LbPiece all = { node, 0, pieces_of (node) };
     run_whole (program, &all, 0);
   }
 }
@@ -149,7 +155,9 @@ run_cut (const Cursor *cursor, LbGroup *group, LbNode *node)
 {
   LbProgram *program = cursor->program;
   LbStep *step = &program->plan->steps[node->id];
-  LbCall call = { .node = node, .output_shape = node->shape, .scratch = cursor->arena + step->scratch };
+  LbCall call = {
+    .node = node, .output_shape = node->shape, .scratch = cursor->arena + step->scratch, .end_piece = pieces_of (node)
+  };
   for (guint i = 0; i < node->n_inputs; i++) {
     LbNode *root = program->plan->steps[node->inputs[i]->id].root;
     call.input_shapes[i] = node->inputs[i]->shape;

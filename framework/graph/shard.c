@@ -85,6 +85,38 @@ decide_part (LbProgramPlan *plan, LbNode *node)
   plan->n_parts = MAX (plan->n_parts, step->part + 1);
 }
 
+guint *
+lb_program_plan_first_reads (const LbProgramPlan *plan)
+{
+  GPtrArray *nodes = plan->graph->nodes;
+  guint *first = g_new (guint, nodes->len);
+  for (guint id = 0; id < nodes->len; id++)
+    first[id] = G_MAXUINT;
+  for (guint id = 0; id < nodes->len; id++) {
+    LbNode *reader = g_ptr_array_index (nodes, id);
+    for (guint i = 0; i < reader->n_inputs; i++)
+      first[reader->inputs[i]->id] = MIN (first[reader->inputs[i]->id], plan->steps[id].part);
+  }
+  return first;
+}
+
+static gboolean
+is_filter (LbProgramPlan *plan, const LbNode *node)
+{
+  return node->op == LB_OP_WINOGRAD_FILTER && step_of (plan, node)->shard == LB_SHARD_NO;
+}
+
+/* Transformed weights are made of parameters alone and could be there from the start, but wait for the first part that
+ * reads them: those of the backward pass are kept for it alone. */
+static void
+postpone_filters (LbProgramPlan *plan)
+{
+  g_autofree guint *first = lb_program_plan_first_reads (plan);
+  for (guint id = 0; id < plan->graph->nodes->len; id++)
+    if (is_filter (plan, g_ptr_array_index (plan->graph->nodes, id)) && first[id] != G_MAXUINT)
+      plan->steps[id].part = first[id];
+}
+
 /* A reshape of a value that is cut alike, or of a whole one, is the same bytes. */
 static void
 decide_root (LbProgramPlan *plan, LbNode *node)
@@ -99,21 +131,59 @@ decide_root (LbProgramPlan *plan, LbNode *node)
 
 /* ---- Waves ---- */
 
-static LbWave *
-wave_at (LbProgramPlan *plan, guint part, guint level)
+/* Whether @node is computed in a wave of @part. */
+static gboolean
+is_in_wave (LbProgramPlan *plan, const LbNode *node, guint part)
 {
-  guint seen = 0;
-  for (guint i = 0; i < plan->waves->len; i++) {
-    LbWave *wave = g_ptr_array_index (plan->waves, i);
-    if (wave->part == part && seen++ == level)
-      return wave;
+  LbStep *step = step_of (plan, node);
+  return step->part == part && step->shard == LB_SHARD_NO && node->n_inputs > 0 && step->root == node;
+}
+
+/* Transformed weights could be there from the start of their part, but are computed just before their first reader. */
+static void
+delay_filters (LbProgramPlan *plan, guint part, guint last, guint *level)
+{
+  GPtrArray *nodes = plan->graph->nodes;
+  for (guint id = 0; id < nodes->len; id++)
+    if (is_filter (plan, g_ptr_array_index (nodes, id)) && plan->steps[id].part == part)
+      level[id] = last;
+  for (guint id = 0; id < nodes->len; id++) {
+    LbNode *reader = g_ptr_array_index (nodes, id);
+    for (guint i = 0; i < reader->n_inputs && is_in_wave (plan, reader, part); i++) {
+      LbNode *input = reader->inputs[i];
+      if (is_filter (plan, input) && is_in_wave (plan, input, part))
+        level[input->id] = MIN (level[input->id], level[id] - 1);
+    }
   }
-  LbWave *wave = g_new0 (LbWave, 1);
-  wave->part = part;
-  wave->nodes = g_ptr_array_new ();
-  wave->pieces = g_array_new (FALSE, FALSE, sizeof (LbPiece));
-  g_ptr_array_add (plan->waves, wave);
-  return wave;
+}
+
+/* How many whole nodes of @part each of these waits for; returns the most. */
+static guint
+find_levels (LbProgramPlan *plan, guint part, guint *level)
+{
+  guint last = 0;
+  for (guint id = 0; id < plan->graph->nodes->len; id++) {
+    LbNode *node = g_ptr_array_index (plan->graph->nodes, id);
+    for (guint i = 0; i < node->n_inputs && is_in_wave (plan, node, part); i++) {
+      LbNode *input = step_of (plan, node->inputs[i])->root;
+      if (is_in_wave (plan, input, part))
+        level[id] = MAX (level[id], level[input->id] + 1);
+      last = MAX (last, level[id]);
+    }
+  }
+  delay_filters (plan, part, last, level);
+  return last;
+}
+
+static void
+wave_add (LbWave *wave, LbNode *node)
+{
+  guint n_pieces = lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1;
+  g_ptr_array_add (wave->nodes, node);
+  for (guint piece = 0; piece < n_pieces; piece++) {
+    LbPiece one = { node, piece, piece + 1 };
+    g_array_append_val (wave->pieces, one);
+  }
 }
 
 /* Whole nodes by part, and within a part by how many whole nodes they wait for. */
@@ -122,26 +192,19 @@ make_waves (LbProgramPlan *plan)
 {
   guint n = plan->graph->nodes->len;
   g_autofree guint *level = g_new0 (guint, n);
-  for (guint part = 0; part < plan->n_parts; part++)
-    for (guint id = 0; id < n; id++) {
-      LbNode *node = g_ptr_array_index (plan->graph->nodes, id);
-      LbStep *step = &plan->steps[id];
-      if (step->part != part || step->shard != LB_SHARD_NO || node->n_inputs == 0 || step->root != node)
-        continue;
-      for (guint i = 0; i < node->n_inputs; i++) {
-        LbNode *input = step_of (plan, node->inputs[i])->root;
-        LbStep *before = step_of (plan, input);
-        if (before->part == part && before->shard == LB_SHARD_NO && input->n_inputs > 0)
-          level[id] = MAX (level[id], level[input->id] + 1);
-      }
-      LbWave *wave = wave_at (plan, part, level[id]);
-      guint n_pieces = lb_ops[node->op]->pieces != NULL ? lb_ops[node->op]->pieces (node) : 1;
-      g_ptr_array_add (wave->nodes, node);
-      for (guint piece = 0; piece < n_pieces; piece++) {
-        LbPiece one = { node, piece, piece + 1 };
-        g_array_append_val (wave->pieces, one);
-      }
+  for (guint part = 0; part < plan->n_parts; part++) {
+    guint last = find_levels (plan, part, level);
+    for (guint at = 0; at <= last; at++) {
+      LbWave *wave = g_new0 (LbWave, 1);
+      wave->part = part;
+      wave->nodes = g_ptr_array_new ();
+      wave->pieces = g_array_new (FALSE, FALSE, sizeof (LbPiece));
+      for (guint id = 0; id < n; id++)
+        if (level[id] == at && is_in_wave (plan, g_ptr_array_index (plan->graph->nodes, id), part))
+          wave_add (wave, g_ptr_array_index (plan->graph->nodes, id));
+      g_ptr_array_add (plan->waves, wave);
     }
+  }
 }
 
 /* ---- Groups ---- */
@@ -293,6 +356,7 @@ lb_program_plan_time (LbProgramPlan *plan)
     decide_root (plan, node);
     decide_part (plan, node);
   }
+  postpone_filters (plan);
   make_waves (plan);
   make_groups (plan);
   number_positions (plan);

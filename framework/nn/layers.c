@@ -165,9 +165,9 @@ LbNode *
 lb_layer_norm_act_pool_at (const char *here, LbBuilder *builder, const char *layer, LbNode *x, LbNorm norm,
                            LbActivation activation, LbPooling pooling)
 {
-  /* The usual block is one op. */
-  gboolean fused = norm == LB_NORM_INSTANCE && activation == LB_ACTIVATION_RELU && pooling != LB_POOLING_MAX;
-  gboolean fuse_pooling = fused && !lb_builder_wants_maps (builder);
+  /* The usual block is one op, but for a max pooling behind it. */
+  gboolean fused = norm == LB_NORM_INSTANCE && activation == LB_ACTIVATION_RELU;
+  gboolean fuse_pooling = fused && pooling != LB_POOLING_MAX && !lb_builder_wants_maps (builder);
 
   if (norm != LB_NORM_NONE) {
     Affine affine = affine_of (builder, layer, x);

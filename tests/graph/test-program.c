@@ -135,6 +135,82 @@ test_computed_again (void)
   g_assert_cmpuint (lb_program_peak_bytes (program, 1), <, lb_tensor_bytes (values));
 }
 
+/* The same of the result of a convolution, which is larger than what it is computed from. */
+static void
+test_convolution_again (void)
+{
+  enum { SAMPLES = 40 };
+  const LbShape shapes[] = { LB_SHAPE (SAMPLES, 32, 32, 16), LB_SHAPE (64, 3, 3, 16) };
+  LbTensor *sums[2];
+  gsize bytes[2];
+  for (guint batch = 0; batch < 2; batch++) {
+    g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
+    LbNode *x = batch ? lb_batch_input (graph, "x", shapes[0]) : lb_input (graph, "x", shapes[0]);
+    LbNode *weight = lb_input (graph, "weight", shapes[1]), *y = lb_conv2d (x, weight, 1, 1);
+    LbNode *mean = lb_scale (lb_sum_to (y, LB_SHAPE (1, 32, 32, 64)), 1. / SAMPLES);
+    LbNode *sum = lb_sum_to (lb_mul (y, lb_sub (y, mean)), LB_SHAPE (1, 32, 32, 64));
+    g_autoptr (GError) error = NULL;
+    g_autoptr (LbProgram) program = lb_compile (graph, &sum, 1, &error);
+    g_assert_no_error (error);
+    g_autoptr (LbTensor) images = normal (LB_F32, shapes[0], 1), weights = normal (LB_F32, shapes[1], 2);
+    lb_program_bind (program, x, images);
+    lb_program_bind (program, weight, weights);
+    g_autoptr (LbPool) pool = lb_pool_new (2);
+    g_autoptr (LbCompute) compute = lb_compute_new (pool);
+    lb_program_run (program, compute);
+    g_assert_cmpfloat (lb_compute_flops (compute), ==, lb_program_flops (program));
+    sums[batch] = lb_tensor_copy (lb_program_result (program, sum));
+    bytes[batch] = lb_program_peak_bytes (program, 1);
+  }
+  g_assert_cmpfloat (distance (sums[0], sums[1]), <, 1e-5);
+  g_assert_cmpuint (bytes[0], >, SAMPLES * 32 * 32 * 64 * sizeof (float));
+  g_assert_cmpuint (bytes[1], <, SAMPLES * 32 * 32 * 64 * sizeof (float));
+  lb_tensor_unref (sums[0]);
+  lb_tensor_unref (sums[1]);
+}
+
+/* A weight as large as the images is summed over all of them at once, in pieces: without the sums of partitions, and
+ * with the same bits from one worker as from several. */
+static void
+test_large_weight (void)
+{
+  enum { N = 8, SIDE = 8, IN = 224, OUT = 272, KERNEL = 3 };
+  const LbShape x_shape = LB_SHAPE (N, SIDE, SIDE, IN), y_shape = LB_SHAPE (N, SIDE / 2, SIDE / 2, OUT);
+  g_autoptr (LbGraph) graph = lb_graph_new (LB_F32);
+  LbNode *x = lb_batch_input (graph, "x", x_shape), *y = lb_batch_input (graph, "y", y_shape);
+  LbNode *sum = lb_conv2d_by_weight (x, y, LB_SHAPE (OUT, KERNEL, KERNEL, IN), 2, 1);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbProgram) program = lb_compile (graph, &sum, 1, &error);
+  g_assert_no_error (error);
+  g_autoptr (LbTensor) images = normal (LB_F32, x_shape, 1), gradient = normal (LB_F32, y_shape, 2), first = NULL;
+  lb_program_bind (program, x, images);
+  lb_program_bind (program, y, gradient);
+  LbTensor *result = lb_program_result (program, sum);
+  for (guint threads = 1; threads <= 4; threads += 3) {
+    g_autoptr (LbPool) pool = lb_pool_new (threads);
+    g_autoptr (LbCompute) compute = lb_compute_new (pool);
+    lb_program_run (program, compute);
+    if (first == NULL)
+      first = lb_tensor_copy (result);
+    g_assert_cmpmem (lb_tensor_data (first), lb_tensor_bytes (first), lb_tensor_data (result),
+                     lb_tensor_bytes (result));
+  }
+  for (gint64 o = 0; o < OUT; o += 90)
+    for (gint64 tap = 0; tap < KERNEL * KERNEL; tap++) {
+      double exact = 0;
+      for (gint64 at = 0; at < N * SIDE / 2 * SIDE / 2; at++) {
+        gint64 image = at / (SIDE / 2 * SIDE / 2), row = at / (SIDE / 2) % (SIDE / 2) * 2 + tap / KERNEL - 1;
+        gint64 column = at % (SIDE / 2) * 2 + tap % KERNEL - 1;
+        if (row >= 0 && row < SIDE && column >= 0 && column < SIDE)
+          exact += (double)lb_tensor_f32 (images)[((image * SIDE + row) * SIDE + column) * IN + 5]
+                   * (double)lb_tensor_f32 (gradient)[at * OUT + o];
+      }
+      g_assert_cmpfloat_with_epsilon ((double)lb_tensor_f32 (result)[(o * KERNEL * KERNEL + tap) * IN + 5], exact,
+                                      1e-4);
+    }
+  g_assert_cmpuint (lb_program_peak_bytes (program, 1), <, 3 * lb_tensor_bytes (result));
+}
+
 static void
 test_threads (void)
 {
@@ -320,6 +396,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/program/cut-and-lowered-equals-plain", test_cut_and_lowered);
   g_test_add_func ("/program/cheap-values-are-not-kept", test_computed_again);
+  g_test_add_func ("/program/large-values-of-thin-layers-are-not-kept", test_convolution_again);
+  g_test_add_func ("/program/large-weights-have-no-partitions", test_large_weight);
   g_test_add_func ("/program/same-bits-at-1-to-8-threads", test_threads);
   g_test_add_func ("/program/carries-state", test_carry);
   g_test_add_func ("/program/overwrites-only-what-is-dead", test_overwriting);

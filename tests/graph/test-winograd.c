@@ -14,7 +14,7 @@ typedef struct {
 static const Case cases[] = {
   { "3x3-cut", 6, 13, 18, 32, 48, 3 },    { "5x5-cut", 5, 9, 11, 32, 48, 5 },
   { "3x3-whole", 40, 4, 4, 144, 272, 3 }, { "3x3-whole-small", 64, 2, 2, 256, 272, 3 },
-  { "5x5-whole", 20, 4, 4, 144, 272, 5 },
+  { "5x5-whole", 20, 4, 4, 144, 272, 5 }, { "3x3-whole-many-tiles", 37, 8, 8, 144, 272, 3 },
 };
 
 static LbTensor *

@@ -215,22 +215,22 @@ transpose (const real *from, gint64 rows, gint64 columns, real *to)
       to[j * rows + i] = from[i * columns + j];
 }
 
-/* out[o, tap, k] += sum over pixels of y[pixel, o] x[pixel + tap, k], tap by tap. */
+/* out[o, tap, k] += sum over pixels of y[pixel, o] x[pixel + tap, k], tap by tap, for o in [first, end). */
 static void
-add_weights (const LbConv *g, gint64 pixels, const real *x, const gint32 *pixel, const gint32 *patch, const real *y,
-             gboolean add, real *out)
+add_weights (const LbConv *g, gint64 first, gint64 end, gint64 pixels, const real *x, const gint32 *pixel,
+             const gint32 *patch, const real *y, gboolean add, real *out)
 {
   for (gint64 tap = 0; tap < g->taps; tap++)
-    PRODUCT (&(Product){ .m = g->out,
+    PRODUCT (&(Product){ .m = end - first,
                          .n = g->in,
                          .k = pixels,
-                         .a = y,
+                         .a = y + first,
                          .a_row.stride = 1,
                          .a_column.stride = g->out,
                          .b = x + patch[tap * g->in],
                          .b_line.offset = pixel,
                          .add = add,
-                         .c = out + tap * g->in,
+                         .c = out + first * g->patch + tap * g->in,
                          .c_row.stride = g->patch });
 }
 
@@ -259,6 +259,8 @@ KERNEL (conv2d_by_weight) (const LbCall *call)
   LbFrame frame = lb_conv_frame (&g);
   gint64 images = call->input_shapes[0].dim[0], block = lb_frame_block (&frame, images);
   gboolean exchanged = g.in < LB_CONV_FEW_CHANNELS;
+  gint64 first_out = (gint64)call->first_piece * LB_CONV_PIECE;
+  gint64 end_out = MIN ((gint64)call->end_piece * LB_CONV_PIECE, g.out);
   real *room = call->scratch, *turned = room + block * lb_frame_size (&frame);
   gint32 *pixel = (gint32 *)(turned + g.patch * g.out), *patch = pixel + block * g.pixels;
   place_pixels (&g, &frame, block, pixel);
@@ -273,7 +275,7 @@ KERNEL (conv2d_by_weight) (const LbCall *call)
     if (exchanged)
       add_weights_exchanged (&g, n * g.pixels, x, pixel, patch, y, add, turned);
     else
-      add_weights (&g, n * g.pixels, x, pixel, patch, y, add, call->output);
+      add_weights (&g, first_out, end_out, n * g.pixels, x, pixel, patch, y, add, call->output);
   }
   if (exchanged)
     transpose (turned, g.patch, g.out, call->output);

@@ -91,14 +91,12 @@ KERNEL (winograd_by_weight) (const LbCall *call)
 #define PART_WEIGHTS (POINTS * PART * PART)
 #define PART_BLOCK   (POINTS * (LB_WINOGRAD_BLOCK * PART + LB_WINOGRAD_GAP))
 
-/* Channels [to_first, to_first + to_n) of the result; attribute a: the weight is turned. */
+/* Tiles [tile, end) of channels [to_first, to_first + to_n) of the result; attribute a: the weight is turned. */
 INLINE
-whole_piece (int taps, const LbCall *call, gint64 to_first, gint64 to_n)
+whole_tiles (int taps, const LbCall *call, const Grid *grid, gint64 to_first, gint64 to_n, gint64 tile, gint64 end)
 {
   gint64 from = call->input_shapes[0].dim[3], to = call->output_shape.dim[3], in = call->input_shapes[1].dim[3];
   gboolean turned = call->node->attributes.a != 0;
-  Grid grid = grid_of (&call->output_shape, taps);
-  gint64 total = grid.tiles * call->output_shape.dim[0];
   real *u = call->scratch, *v = u + PART_WEIGHTS, *products = v + PART_BLOCK;
   for (gint64 f = 0; f < from; f += PART) {
     gint64 n_from = MIN (PART, from - f);
@@ -107,17 +105,27 @@ whole_piece (int taps, const LbCall *call, gint64 to_first, gint64 to_n)
     else
       filter_forward (taps, (const real *)call->inputs[1] + to_first * taps * taps * in + f, in, to_n, n_from, u);
     real *m = products;
-    for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK, m += PART_BLOCK) {
-      gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
-      gather_inputs (taps, &grid, (const real *)call->inputs[0] + f, from, n_from, first, n, v);
+    for (gint64 first = tile; first < end; first += LB_WINOGRAD_BLOCK, m += PART_BLOCK) {
+      gint64 n = MIN (LB_WINOGRAD_BLOCK, end - first);
+      gather_inputs (taps, grid, (const real *)call->inputs[0] + f, from, n_from, first, n, v);
       for (gint64 p = 0; p < POINTS; p++)
         gemm_by_panels (n, to_n, n_from, v + p * point_stride (n, n_from), n_from, u + p * n_from * to_n, f > 0,
                         m + p * point_stride (n, to_n), to_n);
     }
   }
-  for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK, products += PART_BLOCK)
-    scatter_outputs (taps, &grid, products, to, to_n, first, MIN (LB_WINOGRAD_BLOCK, total - first),
+  for (gint64 first = tile; first < end; first += LB_WINOGRAD_BLOCK, products += PART_BLOCK)
+    scatter_outputs (taps, grid, products, to, to_n, first, MIN (LB_WINOGRAD_BLOCK, end - first),
                      (real *)call->output + to_first);
+}
+
+INLINE
+whole_piece (int taps, const LbCall *call, gint64 to_first, gint64 to_n)
+{
+  const gint64 together = LB_WINOGRAD_TOGETHER * LB_WINOGRAD_BLOCK;
+  Grid grid = grid_of (&call->output_shape, taps);
+  gint64 total = grid.tiles * call->output_shape.dim[0];
+  for (gint64 tile = 0; tile < total; tile += together)
+    whole_tiles (taps, call, &grid, to_first, to_n, tile, MIN (tile + together, total));
 }
 
 void
