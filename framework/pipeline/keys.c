@@ -14,10 +14,14 @@ const LbPipelineKey lb_pipeline_keys[] = {
   { "seed", "Seed of all randomness, 0 or more; 0 when left out",
     "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 9223372036854775807},"
     " {\"type\": \"string\", \"pattern\": \"^[0-9]+$\"}]}" },
-  { "params", "Values with names: ${name} in the title and in values under 'with' stands for one; --param changes it",
+  { "params",
+    "Values with names, or lists of them: ${name} in the title and in values under 'with' stands for one; --param "
+    "changes it",
     "{\"type\": \"object\", \"propertyNames\": {\"pattern\": \"" NAME_PATTERN "\"},"
-    " \"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\", \"null\"],"
-    " \"not\": {\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}}}" },
+    " \"additionalProperties\": {\"anyOf\": [{\"type\": [\"string\", \"number\", \"boolean\", \"null\"],"
+    " \"not\": {\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}},"
+    " {\"type\": \"array\", \"items\": {\"type\": [\"string\", \"number\", \"boolean\"],"
+    " \"not\": {\"type\": \"string\", \"pattern\": \"^$|[,$]\"}}}]}}" },
   { "matrix", "Lists of values for params: the file is run once for each combination",
     "{\"type\": \"object\", \"propertyNames\": {\"pattern\": \"" NAME_PATTERN "\"},"
     " \"additionalProperties\": {\"type\": \"array\", \"minItems\": 1, \"uniqueItems\": true,"

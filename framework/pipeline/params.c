@@ -1,4 +1,5 @@
-/* Params and their replacement in values. A param's own text is taken as it stands: it refers to no other param. */
+/* Params and their replacement in values. A param's own text is taken as it stands: it refers to no other param. That
+ * of a list is its items with commas between, as the command line gives lists. */
 #include <string.h>
 
 #include "pipeline/names.h"
@@ -8,7 +9,7 @@ typedef struct {
   char *name;
   const LbDocumentNode *place; /* of its name */
   char *text;
-  gboolean overridden, used;
+  gboolean is_list, overridden, used;
 } Param;
 
 struct _LbParams {
@@ -50,6 +51,25 @@ lb_params_suggest (LbParams *params, const char *word)
   return lb_suggestion (word, (const char *const *)names->pdata);
 }
 
+/* The items of the list @value with commas between; new string. */
+static char *
+read_items (const char *name, const LbDocumentNode *value, LbProblems *problems)
+{
+  g_autoptr (GPtrArray) texts = g_ptr_array_new ();
+
+  for (guint i = 0; i < value->items->len; i++) {
+    const LbDocumentNode *item = value->items->pdata[i];
+    if (item->kind != LB_DOCUMENT_SCALAR || *item->text == '\0' || strpbrk (item->text, ",$") != NULL)
+      lb_problems_add (problems, item, LB_ERROR_PIPELINE,
+                       "param '%s', item %u: expected a single value without commas and without other params in it",
+                       name, i + 1);
+    else
+      g_ptr_array_add (texts, item->text);
+  }
+  g_ptr_array_add (texts, NULL);
+  return g_strjoinv (",", (char **)texts->pdata);
+}
+
 static void
 read_param (LbParams *params, const LbDocumentNode *key, const LbDocumentNode *value, LbProblems *problems)
 {
@@ -60,11 +80,15 @@ read_param (LbParams *params, const LbDocumentNode *key, const LbDocumentNode *v
   Param *param = g_new0 (Param, 1);
   param->name = g_strdup (key->text);
   param->place = key;
-  param->text = g_strdup (value->kind == LB_DOCUMENT_SCALAR ? value->text : "");
+  param->is_list = value->kind == LB_DOCUMENT_SEQUENCE;
+  param->text = param->is_list ? read_items (param->name, value, problems)
+                               : g_strdup (value->kind == LB_DOCUMENT_SCALAR ? value->text : "");
   g_ptr_array_add (params->list, param);
-  if (value->kind != LB_DOCUMENT_SCALAR)
-    lb_problems_add (problems, value, LB_ERROR_PIPELINE, "param '%s' is %s; expected a single value", param->name,
-                     lb_node_kind_name (value));
+  if (value->kind == LB_DOCUMENT_MAPPING)
+    lb_problems_add (problems, value, LB_ERROR_PIPELINE, "param '%s' is %s; expected a single value or a list",
+                     param->name, lb_node_kind_name (value));
+  else if (param->is_list)
+    return;
   else if (strstr (value->text, "${") != NULL)
     lb_problems_add (problems, value, LB_ERROR_PIPELINE,
                      "param '%s' refers to another param; ${...} is replaced only in title and in 'with' values",
@@ -165,6 +189,23 @@ lb_params_replace (LbParams *params, const LbDocumentNode *node, const char *con
     }
   }
   return lb_node_new_scalar (node, g_strdup (out->str));
+}
+
+LbDocumentNode *
+lb_params_list (LbParams *params, const LbDocumentNode *node)
+{
+  if (!g_str_has_prefix (node->text, "${") || strchr (node->text, '}') != node->text + strlen (node->text) - 1)
+    return NULL;
+  g_autofree char *name = g_strndup (node->text + 2, strlen (node->text) - 3);
+  Param *param = find (params, name);
+  if (param == NULL || !param->is_list)
+    return NULL;
+  param->used = TRUE;
+  LbDocumentNode *list = lb_node_new_sequence (node);
+  g_auto (GStrv) items = g_strsplit (param->text, ",", -1);
+  for (guint i = 0; items[i] != NULL; i++)
+    g_ptr_array_add (list->items, lb_node_new_scalar (node, g_strdup (g_strstrip (items[i]))));
+  return list;
 }
 
 gboolean

@@ -1,4 +1,4 @@
-/* Params of a pipeline file: named texts that ${name} in values stands for. Private to pipeline/. */
+/* Params of a pipeline file: named texts, or lists of them, that ${name} in values stands for. Private to pipeline/. */
 #pragma once
 
 #include "pipeline/problems.h"
@@ -15,6 +15,10 @@ void lb_params_free (LbParams *params);
  * ("stage 'x': ", or "") begins the problem. Free with lb_node_free(). */
 LbDocumentNode *
 lb_params_replace (LbParams *params, const LbDocumentNode *node, const char *context, LbProblems *problems);
+
+/* The list that the scalar @node stands for, when it is nothing but ${name} of a param that is a list in the file: a
+ * sequence, free with lb_node_free(). NULL otherwise. On the command line the items have commas between. */
+LbDocumentNode *lb_params_list (LbParams *params, const LbDocumentNode *node);
 
 /* Whether there is a param @name, and whether the command line gave it its value. */
 gboolean lb_params_has (LbParams *params, const char *name, gboolean *overridden);

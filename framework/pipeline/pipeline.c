@@ -160,8 +160,10 @@ static LbDocumentNode *
 read_value (Reader *reader, const char *stage, const char *property, const LbDocumentNode *node)
 {
   g_autofree char *context = g_strdup_printf ("stage '%s': ", stage);
-  if (node->kind == LB_DOCUMENT_SCALAR)
-    return lb_params_replace (reader->params, node, context, reader->problems);
+  if (node->kind == LB_DOCUMENT_SCALAR) {
+    LbDocumentNode *list = lb_params_list (reader->params, node);
+    return list != NULL ? list : lb_params_replace (reader->params, node, context, reader->problems);
+  }
   if (node->kind == LB_DOCUMENT_MAPPING) {
     lb_problems_add (reader->problems, node, LB_ERROR_PIPELINE,
                      "%sproperty '%s' is a mapping; expected a single value or a list", context, property);

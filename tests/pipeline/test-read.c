@@ -101,6 +101,41 @@ test_command_line_overrides (void)
   g_assert_null (set->value);
 }
 
+/* The items of the list that the only property of stage a is, with blanks between. */
+static char *
+read_list (const char *text, const char *const *params)
+{
+  LbPipelineOverrides overrides = { .params = params };
+  g_autoptr (LbProblems) problems = lb_problems_new ("p.yaml");
+  g_autoptr (LbPipeline) pipeline = parse (text, &overrides, problems);
+  GString *out = g_string_new (NULL);
+  g_assert_cmpuint (lb_problems_count (problems), ==, 0);
+  const LbDocumentNode *list = property (pipeline, "a", 0)->value;
+  g_assert_cmpint (list->kind, ==, LB_DOCUMENT_SEQUENCE);
+  for (guint i = 0; i < list->items->len; i++)
+    g_string_append_printf (out, "%s%s", i > 0 ? " " : "", ((LbDocumentNode *)list->items->pdata[i])->text);
+  return g_string_free (out, FALSE);
+}
+
+static void
+test_params_may_be_lists (void)
+{
+  const char *text = "limbeck: 1\nparams: {l: [b, 2]}\nstages:\n  a: {plugin: p, with: {x: \"${l}\"}}\n";
+  const char *const params[] = { "l=c, d,e", NULL };
+  g_autofree char *own = read_list (text, NULL), *given = read_list (text, params);
+
+  g_assert_cmpstr (own, ==, "b 2");
+  g_assert_cmpstr (given, ==, "c d e");
+  assert_problems (
+      "limbeck: 1\nparams:\n  l: [\"b,c\", \"${m}\", {d: e}]\n  m: {f: g}\n"
+      "stages:\n  a: {plugin: p, with: {x: \"${l}\", y: \"${m}\"}}\n",
+      NULL,
+      "p.yaml:3:7: param 'l', item 1: expected a single value without commas and without other params in it\n"
+      "p.yaml:3:14: param 'l', item 2: expected a single value without commas and without other params in it\n"
+      "p.yaml:3:22: param 'l', item 3: expected a single value without commas and without other params in it\n"
+      "p.yaml:4:6: param 'm' is a mapping; expected a single value or a list\n");
+}
+
 static void
 test_title_and_seed_may_be_left_out (void)
 {
@@ -244,6 +279,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/read/reads-all-parts", test_reads_all_parts);
   g_test_add_func ("/read/replaces-params-in-values", test_replaces_params_in_values);
+  g_test_add_func ("/read/params-may-be-lists", test_params_may_be_lists);
   g_test_add_func ("/read/command-line-overrides", test_command_line_overrides);
   g_test_add_func ("/read/title-and-seed-may-be-left-out", test_title_and_seed_may_be_left_out);
   g_test_add_func ("/read/refuses-other-versions", test_refuses_other_versions);
