@@ -456,6 +456,12 @@ lb_compile (LbGraph *graph, LbNode *const *outputs, guint n_outputs, GError **er
 }
 
 void
+lb_program_use_kernels (LbProgram *program, const LbKernelSet *kernels)
+{
+  program->kernels = kernels;
+}
+
+void
 lb_program_free (LbProgram *program)
 {
   if (program == NULL)

@@ -1,6 +1,6 @@
 /* How the programs of tests/bench/compare are asked: each line on standard input holds a number of repetitions, each
  * answer is a line of the milliseconds they took. At the end of input the program prints the workload's value (so that
- * both sides are seen to compute the same) and its peak memory in bytes.
+ * both sides are seen to compute the same), its peak memory in bytes and the floating-point operations of a repetition.
  */
 #pragma once
 
@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 
 #include "limbeck.h"
+
+static guint answered; /* repetitions */
 
 static inline void
 answer_requests (void (*work) (gpointer), gpointer data)
@@ -19,6 +21,7 @@ answer_requests (void (*work) (gpointer), gpointer data)
       gint64 start = g_get_monotonic_time ();
 
       work (data);
+      answered++;
       printf ("%.3f ", (g_get_monotonic_time () - start) / 1e3);
     }
     printf ("\n");
@@ -26,11 +29,13 @@ answer_requests (void (*work) (gpointer), gpointer data)
   }
 }
 
+/* @flops are those of all repetitions. */
 static inline void
-answer_end (double value)
+answer_end (double value, double flops)
 {
   struct rusage usage;
 
   getrusage (RUSAGE_SELF, &usage);
-  printf ("%.9g %ld\n%s\n", value, usage.ru_maxrss * 1024L, lb_arithmetic_description ());
+  printf ("%.9g %ld %.0f\n%s\n", value, usage.ru_maxrss * 1024L, flops / MAX (answered, 1),
+          lb_arithmetic_description ());
 }

@@ -1,19 +1,21 @@
 /* Limbeck's side of tests/bench/compare: one workload, measured when asked.
  *
- *   bench-networks WORKLOAD THREADS
+ *   bench-networks WORKLOAD THREADS [fast]
  *
  *   train        forward and backward of ConvNet-D3, 256 images, gradients of all parameters
  *   match-IPC    the matching step of one class: ConvNet-D3, 256 real images and IPC synthetic ones
  *   epoch        ConvNet-D3 trained on 60,000 images in batches of 256 by SGD with momentum
  *   another      the name of an architecture: forward and backward of 64 images
  *
- * Images are grey, 28 x 28; inputs are those of tests/golden. answer.h says how it is asked.
+ * Images are grey, 28 x 28; inputs are those of tests/golden. answer.h says how it is asked. With "fast" the programs
+ * run without exact numerics (fast-kernels.h).
  */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/answer.h"
+#include "bench/fast-kernels.h"
 #include "golden/networks.h"
 
 #define CLASSES     10
@@ -196,6 +198,19 @@ workload_clear (Workload *w)
   g_clear_pointer (&w->network, lb_network_free);
 }
 
+/* FALSE where the programs cannot run without exact numerics. */
+static gboolean
+make_fast (Workload *w)
+{
+  const LbKernelSet *kernels = fast_kernels ();
+  if (kernels == NULL || w->learner != NULL)
+    return FALSE;
+  lb_program_use_kernels (w->first, kernels);
+  if (w->matching)
+    lb_program_use_kernels (w->second, kernels);
+  return TRUE;
+}
+
 static LbCompute *used;
 
 static void
@@ -214,8 +229,9 @@ run_once (gpointer data)
 int
 main (int argc, char **argv)
 {
-  if (argc != 3) {
-    fprintf (stderr, "usage: bench-networks train|match-IPC|epoch|ARCHITECTURE THREADS\n");
+  gboolean fast = argc == 4 && g_str_equal (argv[3], "fast");
+  if (argc != 3 && !fast) {
+    fprintf (stderr, "usage: bench-networks train|match-IPC|epoch|ARCHITECTURE THREADS [fast]\n");
     return 2;
   }
   /* As the command sets it. */
@@ -226,11 +242,17 @@ main (int argc, char **argv)
     fprintf (stderr, "bench-networks: %s\n", error->message);
     return 1;
   }
+  if (fast && !make_fast (&w)) {
+    fprintf (stderr,
+             "bench-networks: only programs, not an epoch, and processors with AVX2 can do without exact numerics\n");
+    return 1;
+  }
   g_autoptr (LbPool) pool = lb_pool_new (atoi (argv[2]));
   g_autoptr (LbCompute) compute = lb_compute_new (pool);
   used = compute;
   answer_requests (run_once, &w);
-  answer_end (w.learner != NULL ? w.loss : lb_program_scalar (w.matching ? w.second : w.first, w.value));
+  answer_end (w.learner != NULL ? w.loss : lb_program_scalar (w.matching ? w.second : w.first, w.value),
+              lb_compute_flops (compute));
   workload_clear (&w);
   return 0;
 }

@@ -113,7 +113,7 @@ main (int argc, char **argv)
     return 1;
   w.compute = compute;
   answer_requests (iterate, &w);
-  answer_end (norm (w.gradient.images));
+  answer_end (norm (w.gradient.images), lb_compute_flops (compute));
   lb_tensor_unref (w.start);
   lb_tensor_unref (w.synthetic.images);
   lb_tensor_unref (w.synthetic.labels);

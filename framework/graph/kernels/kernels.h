@@ -8,6 +8,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "graph/program.h"
 
 G_BEGIN_DECLS
 
@@ -31,6 +32,9 @@ typedef struct {
 
 /* The set for @dtype on this processor. */
 const LbKernelSet *lb_kernels (LbDType dtype);
+
+/* Makes @program use @kernels, which must outlive it: for measurements. */
+void lb_program_use_kernels (LbProgram *program, const LbKernelSet *kernels);
 
 /* "x86-64-v4", "x86-64-v3", "baseline": the best that the processor can run, or what LIMBECK_KERNELS names if it is
  * less. */
