@@ -253,7 +253,7 @@ add (GArray *items, const char *kind, const char *name, Digest digest, gconstpoi
 static GArray *
 make_items (void)
 {
-  static const char *const networks[] = { "convnet-d3", "convnet-d3:norm=none:pooling=max" };
+  static const char *const networks[] = { "convnet-d3", "convnet-d3:norm=none:pooling=max", "vgg11", "resnet18" };
   GArray *items = g_array_new (FALSE, FALSE, sizeof (Item));
   for (guint op = 0; op < LB_N_OPS; op++) {
     gboolean there = FALSE;
