@@ -49,7 +49,9 @@ typedef struct {
   LbAugmentation augmentation; /* of images, and of views once they are cut; drawn for each image */
   double cutmix; /* probability that the images of a step, once augmented, are mixed; views never are (cutmix.h) */
   gint64 views;  /* of each image in a step, drawn without replacement; 0: images alone */
-  double dense_weight; /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels) */
+  /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels), the scores of views divided by
+   * dense_temperature before softmax; 0 is 1 there. */
+  double dense_weight, dense_temperature;
   /* Weight of lb_gradient_penalty() at the images of the batch as they are in the set, in training mode; what batch
    * norm sees there moves no statistics. 0: none. */
   double gradient_penalty;

@@ -6,7 +6,7 @@
  * counts. On a set with dense labels (LADD, arXiv 2409.16239) the loss has a second term for views of the images, which
  * are cut again at each step:
  *
- *   loss = CE (images, hard labels) + dense-weight * CE (views, dense labels)
+ *   loss = CE (images, hard labels) + dense-weight * CE (views / dense-temperature, dense labels)
  */
 #include "trainer.h"
 
@@ -54,6 +54,10 @@ static const LbProperty properties[] = {
              "of the batch (CutMix); not of views"),
   LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
              "Weight of the loss on views, where the set has dense labels"),
+  LB_NUMBER (Trainer, dense_temperature, "dense-temperature", "1", 0.01, 1000, NULL,
+             "Scores of views are divided by it before softmax, where the set has dense labels; for labels of a "
+             "labeler of that temperature. Gradients then shrink by it, twice at high ones: dense-weight makes up for "
+             "that"),
   LB_INTEGER (
       Trainer, views_per_image, "views-per-image", "1", 0, 1024, "views",
       "Views of each image in a step, drawn without replacement; 0 takes all. A step costs 1 + this many images"),
@@ -122,6 +126,7 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
                                    .cutmix = self->cutmix,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
                                    .dense_weight = self->dense_weight,
+                                   .dense_temperature = self->dense_temperature,
                                    .gradient_penalty = self->gradient_penalty };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
     return FALSE;
@@ -329,7 +334,7 @@ static const LbStageType trainer_type = {
     "A cosine schedule and warm-up change the rate at every step. With ema the model is an exponential moving average "
     "of the weights, d * average + (1 - d) * weights after each step t from 0, d = min (ema, (1 + t) / (10 + t)).\n\n"
     "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "
-    "times dense-weight (LADD, arXiv 2409.16239).\n\n"
+    "times dense-weight (LADD, arXiv 2409.16239), the networks' scores divided by dense-temperature.\n\n"
     "Where 'trajectory' is read, the networks are experts of trajectory matching (arXiv 2203.11932): each also sends "
     "its "
     "parameters at the start and after every few epochs, of the average where there is one, in one packet. Start, "

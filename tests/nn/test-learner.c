@@ -107,6 +107,26 @@ test_views_teach_too (void)
   CLOSE (alone.first, log (2), 0.3);
 }
 
+/* One image of two classes, whose only view is all of it, labelled alike: with a margin m between the scores both
+ * losses are log (1 + exp (-m)), and that of the view is log (1 + exp (-m / T)) at temperature T. */
+static void
+test_temperature_divides_the_scores_of_views (void)
+{
+  g_auto (Toy) toy = toy_new (1, 1);
+  g_autoptr (LbTensor) windows = lb_view_windows (8, 8, 1, 1);
+  g_autoptr (LbTensor) dense = lb_tensor_new (LB_F32, LB_SHAPE (1, 1, 2));
+  LbLearningSet set = { toy.images, toy.labels, toy.mean, toy.std, windows, dense };
+  LbLearnerSettings settings = { .batch = 1, .views = 1, .dense_weight = 1, .dense_temperature = 1 };
+
+  lb_tensor_f32 (dense)[lb_tensor_i32 (toy.labels)[0]] = 1;
+  g_auto (Lesson) plain = learn (&set, &settings, 0.01, 1, 1);
+  double loss = plain.first / 2, margin = -log (expm1 (loss));
+  settings.dense_temperature = 4;
+  g_auto (Lesson) warm = learn (&set, &settings, 0.01, 1, 1);
+  g_assert_cmpfloat (fabs (margin), >, 0.01);
+  CLOSE (warm.first, loss + log1p (exp (-margin / 4)), 1e-5);
+}
+
 static void
 test_same_bits_at_any_thread_count (void)
 {
@@ -398,6 +418,7 @@ main (int argc, char **argv)
   g_test_add_func ("/learner/small-set-is-one-batch", test_small_set_is_one_batch);
   g_test_add_func ("/learner/loss-is-that-before-the-step", test_loss_is_that_before_the_step);
   g_test_add_func ("/learner/views-teach-too", test_views_teach_too);
+  g_test_add_func ("/learner/temperature-divides-the-scores-of-views", test_temperature_divides_the_scores_of_views);
   g_test_add_func ("/learner/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/learner/adam-learns-too", test_adam_learns_too);
   g_test_add_func ("/learner/images-are-augmented", test_images_are_augmented);
