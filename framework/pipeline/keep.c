@@ -19,8 +19,9 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/digest.h"
 
-/* How old the copy of the state in memory gets: what is lost when the run is stopped. */
-#define SNAPSHOT_EVERY (G_USEC_PER_SEC / 4)
+/* How old the copy of the state in memory gets: what is lost when a run is stopped whose stage waits for others. A copy
+ * takes some milliseconds for a network and its momentum. */
+#define SNAPSHOT_EVERY G_USEC_PER_SEC
 
 /* How often a result that another run computes is looked for. */
 #define POLL_USEC 50000

@@ -6,8 +6,8 @@
  *
  * Invariants: parts begin in order, and none begins that is @side_by_side or more behind the first that has not been
  * sent: so at most that many, and always neighbours, hold memory. What a part tells is kept until its turn; then its
- * packets, figures and reports go out as one, between two checkpoints. A copy of a part's state is never changed once
- * made, so saving shares it. Everything below @lock is guarded by it.
+ * packets, figures and reports go out as one, between two checkpoints. A copy of a part's state is never changed while
+ * anybody may look at it, so saving shares it; then its memory is used again. Everything below @lock is guarded by it.
  */
 #include "base/timeline.h"
 #include "plugin/running.h"
@@ -36,6 +36,7 @@ typedef struct {
   guint asked;                   /* request for a copy that was followed last */
   GPtrArray *words;              /* Word* */
   GArray *copy;                  /* of its state, named for the whole's; NULL: none */
+  GArray *spare;                 /* the one before, whose memory the next may have; the part's thread's */
   guint64 done, total;
   GError *error;
 } Part;
@@ -208,15 +209,13 @@ on_checkpoint (gpointer data, LbState *state)
   Parts *parts = part->parts;
   double flops = lb_compute_flops (part->stage.compute);
   g_autoptr (LbState) whole = whole_state (part, state, &flops);
-  GArray *copy = lb_state_save (whole, NULL), *earlier;
+  GArray *copy = lb_state_save (whole, part->spare);
 
   part->asked = (guint)g_atomic_int_get (&parts->asked);
   g_mutex_lock (&parts->lock);
-  earlier = part->copy;
+  part->spare = part->copy;
   part->copy = copy;
   g_mutex_unlock (&parts->lock);
-  if (earlier != NULL)
-    g_array_unref (earlier);
 }
 
 /* ---- Threads ---- */
@@ -246,6 +245,7 @@ part_clear (Part *part)
   g_ptr_array_unref (part->words);
   lb_compute_free (part->stage.compute);
   g_clear_pointer (&part->copy, g_array_unref);
+  g_clear_pointer (&part->spare, g_array_unref);
   g_clear_error (&part->error);
 }
 
@@ -386,6 +386,7 @@ send_part (Parts *parts, GError **error)
     return FALSE;
   parts->is_sending = FALSE;
   g_ptr_array_set_size (part->words, 0);
+  g_clear_pointer (&part->spare, g_array_unref);
   g_mutex_lock (&parts->lock);
   g_clear_pointer (&part->copy, g_array_unref);
   parts->sent++;

@@ -114,14 +114,26 @@ is_copy_of (const GArray *saved, const LbState *state)
   return same;
 }
 
+/* Gives *copy the values of @from, unless others hold it: then it becomes another. */
+static void
+overwrite (LbTensor **copy, const LbTensor *from)
+{
+  if (!lb_tensor_is_shared (*copy)) {
+    copy_values (*copy, from);
+    return;
+  }
+  lb_tensor_unref (*copy);
+  *copy = lb_tensor_copy (from);
+}
+
 GArray *
 lb_state_save (const LbState *state, GArray *earlier)
 {
   if (earlier != NULL && is_copy_of (earlier, state)) {
     for (guint i = 0; i < state->parts->len; i++)
       if (!is_shared (state, i))
-        copy_values (g_array_index (earlier, LbNamedTensor, i).tensor,
-                     g_array_index (state->parts, LbNamedTensor, i).tensor);
+        overwrite (&g_array_index (earlier, LbNamedTensor, i).tensor,
+                   g_array_index (state->parts, LbNamedTensor, i).tensor);
     return earlier;
   }
   if (earlier != NULL)

@@ -36,7 +36,7 @@ LbState *lb_state_renamed (const LbState *state, const char *prefix);
 
 /* A copy of everything, LbNamedTensor in the order added, counters as i64 [1], numbers as f64 [1]. @earlier, an earlier
  * copy or NULL, is taken over: where names, dtypes and shapes are the same it is overwritten and returned, and nothing
- * is allocated. */
+ * is allocated, but for tensors of it that somebody else holds, too: in their place come new ones. */
 GArray *lb_state_save (const LbState *state, GArray *earlier);
 
 /* Puts a copy back: all that @state names, of what may be more in @saved. Dtypes and shapes must be the same (a copy

@@ -249,6 +249,12 @@ lb_tensor_unref (LbTensor *tensor)
   g_free (tensor);
 }
 
+gboolean
+lb_tensor_is_shared (const LbTensor *tensor)
+{
+  return g_atomic_int_get (&tensor->references) > 1;
+}
+
 LbDType
 lb_tensor_dtype (const LbTensor *tensor)
 {

@@ -66,6 +66,9 @@ LbTensor *lb_tensor_select (const LbTensor *tensor, const guint32 *rows, gint64 
 LbTensor *lb_tensor_ref (LbTensor *tensor);
 void lb_tensor_unref (LbTensor *tensor);
 
+/* Whether there is another reference than the caller's, or a view. FALSE stays so until the caller gives one away. */
+gboolean lb_tensor_is_shared (const LbTensor *tensor);
+
 LbDType lb_tensor_dtype (const LbTensor *tensor);
 LbShape lb_tensor_shape (const LbTensor *tensor);
 /* Dimension @axis; the axis must exist. */

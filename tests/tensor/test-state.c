@@ -73,6 +73,24 @@ test_saves_into_an_earlier_copy (void)
   work_clear (&larger);
 }
 
+/* What somebody else holds of an earlier copy keeps its values. */
+static void
+test_saves_beside_what_others_hold (void)
+{
+  Work work;
+  work_set_up (&work, 3);
+  GArray *saved = lb_state_save (work.state, NULL);
+  g_autoptr (LbTensor) held = lb_tensor_ref (g_array_index (saved, LbNamedTensor, 0).tensor);
+  float before = lb_tensor_f32 (held)[0];
+  lb_tensor_f32 (work.images)[0] = before + 1;
+  saved = lb_state_save (work.state, saved);
+  g_assert_true (g_array_index (saved, LbNamedTensor, 0).tensor != held);
+  g_assert_cmpfloat (lb_tensor_f32 (held)[0], ==, before);
+  g_assert_cmpfloat (lb_tensor_f32 (g_array_index (saved, LbNamedTensor, 0).tensor)[0], ==, before + 1);
+  g_array_unref (saved);
+  work_clear (&work);
+}
+
 static void
 test_a_part_can_be_asked_for_first (void)
 {
@@ -143,6 +161,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/state/comes-back", test_comes_back);
   g_test_add_func ("/state/saves-into-an-earlier-copy", test_saves_into_an_earlier_copy);
+  g_test_add_func ("/state/saves-beside-what-others-hold", test_saves_beside_what_others_hold);
   g_test_add_func ("/state/a-part-can-be-asked-for-first", test_a_part_can_be_asked_for_first);
   g_test_add_func ("/state/refuses-what-does-not-fit", test_refuses_what_does_not_fit);
   g_test_add_func ("/state/finished-parts-are-shared", test_finished_parts_are_shared);
