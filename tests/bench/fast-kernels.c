@@ -1,7 +1,7 @@
 /* Kernels without exact numerics (fast-kernels.h). */
 #include "bench/fast-kernels.h"
 
-#ifdef LB_X86_VARIANTS
+#ifdef LB_FAST_KERNELS
 extern const LbKernelSet lb_kernel_set_f32_v3_fast, lb_kernel_set_f32_v4_fast;
 
 static void
@@ -38,8 +38,8 @@ batch_matmul (const LbCall *call)
 const LbKernelSet *
 fast_kernels (void)
 {
+#ifdef LB_FAST_KERNELS
   static LbKernelSet set;
-#ifdef LB_X86_VARIANTS
   if (g_str_equal (lb_kernels_name (), "x86-64-v4"))
     set = lb_kernel_set_f32_v4_fast;
   else if (g_str_equal (lb_kernels_name (), "x86-64-v3"))
