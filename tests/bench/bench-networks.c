@@ -11,6 +11,7 @@
  * run without exact numerics (fast-kernels.h).
  */
 #include <malloc.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -138,10 +139,14 @@ static gboolean
 build_epoch (Workload *w, GError **error)
 {
   LbLearnerSettings settings = { .batch = BATCH, .momentum = 0.9 };
-  w->set.images = numbers (LB_F32, REAL, LB_SHAPE (EPOCH, 1, 28, 28), 0, 2);
+  g_autoptr (LbTensor) values = numbers (LB_F32, REAL, LB_SHAPE (EPOCH, 1, 28, 28), 0.5, 0.5);
+  w->set.images = lb_tensor_new (LB_U8, lb_tensor_shape (values));
+  for (gint64 i = 0; i < lb_tensor_size (values); i++)
+    lb_tensor_u8 (w->set.images)[i] = (guint8)lrintf (255 * lb_tensor_f32 (values)[i]);
   w->set.labels = lb_tensor_new (LB_I32, LB_SHAPE (EPOCH));
-  w->set.mean = lb_tensor_new (LB_F32, LB_SHAPE (1));
-  w->set.std = numbers (LB_F32, 0, LB_SHAPE (1), 1, 0);
+  /* Normalised they are in [-2, 2], as the other side's. */
+  w->set.mean = numbers (LB_F32, 0, LB_SHAPE (1), 0.5, 0);
+  w->set.std = numbers (LB_F32, 0, LB_SHAPE (1), 0.25, 0);
   for (gint64 i = 0; i < EPOCH; i++)
     lb_tensor_i32 (w->set.labels)[i] = (gint32)(i % CLASSES);
   w->learner = lb_learner_new (w->network, EPOCH, &settings, error);
