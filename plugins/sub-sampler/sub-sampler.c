@@ -100,19 +100,14 @@ static const LbStageType sub_sampler_type = {
   .summary = "Cuts N x N views out of every image, each covering R of its axes (LADD)",
   .description
   = "The sub-sampling of label-augmented dataset distillation (Kang, Shin, Jang, Kim, arXiv 2409.16239): N x N "
-    "windows, "
-    "each covering R of an image's height and width, at a uniform stride of (1 - R) / (N - 1). In pixels of an image "
-    "of "
-    "height H and width W, window (i, j), counted from 0, is R W wide and R H high, its left edge at j (1 - R) W / (N "
-    "- 1) "
-    "and its upper edge at i (1 - R) H / (N - 1); one window alone stands in the middle. N = 5 and R = 0.625 of 128 x "
-    "128 "
-    "pixels, or window 80, are 80 x 80 pixels every 12 pixels. Windows are static, the same for every image, and may "
-    "lie "
-    "between pixels.\n\n"
-    "A view is made when it is used, and never stored: its window is resized to the image's size, bilinear with pixel "
-    "areas aligned, nothing from outside the window (PyTorch: interpolate (image[..., y:y+h, x:x+w], size=(H, W), "
-    "mode='bilinear', align_corners=False)).",
+    "windows, each covering R of an image's height and width, at a uniform stride of (1 - R) / (N - 1). In pixels "
+    "of an image of height H and width W, window (i, j), counted from 0, is R W wide and R H high, its left edge at "
+    "j (1 - R) W / (N - 1) and its upper edge at i (1 - R) H / (N - 1); one window alone stands in the middle. N = "
+    "5 and R = 0.625 of 128 x 128 pixels, or window 80, are 80 x 80 pixels every 12 pixels. Windows are static, the "
+    "same for every image, and may lie between pixels.\n\n"
+    "A view is made when it is used, and never stored: its window is resized to the image's size, bilinear with "
+    "pixel areas aligned, nothing from outside the window (PyTorch: interpolate (image[..., y:y+h, x:x+w], size=(H, "
+    "W), mode='bilinear', align_corners=False)).",
   .inputs = inputs,
   .outputs = outputs,
   .properties = properties,
