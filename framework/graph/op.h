@@ -222,7 +222,7 @@ void lb_backpropagate (LbNode *root, LbNode *seed, LbNode *const *wrt, guint n_w
  * are through. */
 #define LB_WINOGRAD_TOGETHER 4
 
-/* Elements between the points of a block of transformed tiles. */
+/* Elements between the points of a block of transformed tiles, and of transformed weights. */
 #define LB_WINOGRAD_GAP 16
 gint64 lb_winograd_tiles (gint64 height, gint64 width, gint64 taps);
 

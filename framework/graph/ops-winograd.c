@@ -113,7 +113,7 @@ static gsize
 whole_blocks (gint64 blocks)
 {
   gint64 block = LB_WINOGRAD_POINTS * (LB_WINOGRAD_BLOCK * LB_WINOGRAD_PART + LB_WINOGRAD_GAP);
-  return (gsize)(LB_WINOGRAD_POINTS * LB_WINOGRAD_PART * LB_WINOGRAD_PART + blocks * block);
+  return (gsize)(LB_WINOGRAD_POINTS * (LB_WINOGRAD_PART * LB_WINOGRAD_PART + LB_WINOGRAD_GAP) + blocks * block);
 }
 
 static gsize

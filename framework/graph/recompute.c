@@ -44,7 +44,7 @@ depth_of (const LbNode *node)
   if (node->op == LB_OP_CONV2D)
     return node->inputs[1]->shape.dim[1] * node->inputs[1]->shape.dim[2] * node->inputs[1]->shape.dim[3];
   if (node->op == LB_OP_WINOGRAD_CONV2D)
-    return node->attributes.b * node->attributes.b * node->inputs[1]->shape.dim[1];
+    return node->attributes.b * node->attributes.b * node->inputs[0]->shape.dim[3];
   return G_MAXINT64;
 }
 

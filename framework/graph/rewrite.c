@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Fewer tiles than this make matrix products too thin to win over direct convolution. */
-#define LEAST_TILES 64
+#define LEAST_TILES 32
 
 typedef struct {
   LbGraph *graph;
@@ -194,8 +194,7 @@ static LbNode *
 transformed_filter (Rewriter *rewriter, LbNode *weight, gboolean turned, const char *here)
 {
   gint64 out = weight->shape.dim[0], in = weight->shape.dim[3];
-  LbAttributes attributes
-      = { .a = turned, .shape = LB_SHAPE (LB_WINOGRAD_POINTS, turned ? out : in, turned ? in : out) };
+  LbAttributes attributes = { .a = turned, .shape = LB_SHAPE (LB_WINOGRAD_POINTS, in * out + LB_WINOGRAD_GAP) };
   return merge (rewriter, LB_OP_WINOGRAD_FILTER, &weight, 1, &attributes, attributes.shape, here);
 }
 
@@ -222,7 +221,7 @@ lower (Rewriter *rewriter, const LbNode *old, LbNode **inputs)
     if (lb_winograd_takes_whole (inputs[0]->shape, old->shape.dim[3], old->shape.dim[0]))
       return merge (rewriter, LB_OP_WINOGRAD_WHOLE_BY_WEIGHT, inputs, 2, &attributes, old->shape, old->here);
     LbAttributes sums = { .b = old->shape.dim[1] };
-    sums.shape = LB_SHAPE (LB_WINOGRAD_POINTS, old->shape.dim[0], old->shape.dim[3]);
+    sums.shape = LB_SHAPE (LB_WINOGRAD_POINTS, old->shape.dim[0] * old->shape.dim[3] + LB_WINOGRAD_GAP);
     LbNode *sum = merge (rewriter, LB_OP_WINOGRAD_BY_WEIGHT, inputs, 2, &sums, sums.shape, old->here);
     return merge (rewriter, LB_OP_WINOGRAD_FILTER_ADJOINT, &sum, 1, &attributes, old->shape, old->here);
   default:

@@ -40,7 +40,7 @@ conv2d (int taps, const LbCall *call)
     real *v = call->scratch, *m = v + POINTS * point_stride (n, from);
     gather_inputs (taps, &grid, call->inputs[0], from, from, first, n, v);
     for (gint64 p = 0; p < POINTS; p++)
-      gemm_by_panels (n, to, from, v + p * point_stride (n, from), from, weights + p * from * to, FALSE,
+      gemm_by_panels (n, to, from, v + p * point_stride (n, from), from, weights + p * point_stride (from, to), FALSE,
                       m + p * point_stride (n, to), to);
     scatter_outputs (taps, &grid, m, to, to, first, n, call->output);
   }
@@ -67,7 +67,7 @@ by_weight (int taps, const LbCall *call)
     gather_gradients (taps, &grid, call->inputs[1], out, out, first, n, d);
     for (gint64 p = 0; p < POINTS; p++)
       gemm_to_panels (out, in, n, d + p * point_stride (n, out), out, v + p * point_stride (n, in), in,
-                      call->accumulate || first > 0, sums + p * out * in);
+                      call->accumulate || first > 0, sums + p * point_stride (out, in));
   }
 }
 
@@ -88,7 +88,7 @@ KERNEL (winograd_by_weight) (const LbCall *call)
 #define PART LB_WINOGRAD_PART
 
 /* Elements of a part's transformed weights, and of a block's transformed tiles. */
-#define PART_WEIGHTS (POINTS * PART * PART)
+#define PART_WEIGHTS (POINTS * (PART * PART + LB_WINOGRAD_GAP))
 #define PART_BLOCK   (POINTS * (LB_WINOGRAD_BLOCK * PART + LB_WINOGRAD_GAP))
 
 /* Tiles [tile, end) of channels [to_first, to_first + to_n) of the result; attribute a: the weight is turned. */
@@ -109,8 +109,8 @@ whole_tiles (int taps, const LbCall *call, const Grid *grid, gint64 to_first, gi
       gint64 n = MIN (LB_WINOGRAD_BLOCK, end - first);
       gather_inputs (taps, grid, (const real *)call->inputs[0] + f, from, n_from, first, n, v);
       for (gint64 p = 0; p < POINTS; p++)
-        gemm_by_panels (n, to_n, n_from, v + p * point_stride (n, n_from), n_from, u + p * n_from * to_n, f > 0,
-                        m + p * point_stride (n, to_n), to_n);
+        gemm_by_panels (n, to_n, n_from, v + p * point_stride (n, n_from), n_from, u + p * point_stride (n_from, to_n),
+                        f > 0, m + p * point_stride (n, to_n), to_n);
     }
   }
   for (gint64 first = tile; first < end; first += LB_WINOGRAD_BLOCK, products += PART_BLOCK)
@@ -151,7 +151,7 @@ whole_by_weight_piece (int taps, const LbCall *call, gint64 o, gint64 k)
     gather_gradients (taps, &grid, (const real *)call->inputs[1] + o, out, n_out, first, n, d);
     for (gint64 p = 0; p < POINTS; p++)
       gemm_to_panels (n_out, n_in, n, d + p * point_stride (n, n_out), n_out, v + p * point_stride (n, n_in), n_in,
-                      first > 0, sums + p * n_out * n_in);
+                      first > 0, sums + p * point_stride (n_out, n_in));
   }
   filter_adjoint (taps, sums, in, n_out, n_in, (real *)call->output + o * taps * taps * in + k);
 }

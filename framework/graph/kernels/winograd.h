@@ -150,8 +150,9 @@ load_tile (const Grid *grid, const real *image, gint64 row, gint64 top, gint64 l
     }
 }
 
-/* From one point of a block of @n tiles to the next. A line more than they hold: the points of a tile are written
- * together, and at a distance of a power of two they would all fall into one set of the first-level cache. */
+/* From one point of a block of @n tiles, or of the weights of @n channels, to the next. A line more than they hold: the
+ * points of a tile, or of a weight, are written together, and at a distance of a power of two they would all fall into
+ * one set of each cache. */
 static inline gint64
 point_stride (gint64 n, gint64 c)
 {
@@ -241,23 +242,59 @@ filter_points (int taps, const vec *g, vec *u)
     transform_filter (taps, half + taps * i, 1, u + 6 * i, 1);
 }
 
+/* Lanes of the lower and the upper halves of two vectors, by turns. */
+#if LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 16
+#  define LOWER_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#  define UPPER_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 8
+#  define LOWER_LANES 0, 8, 1, 9, 2, 10, 3, 11
+#  define UPPER_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 4
+#  define LOWER_LANES 0, 4, 1, 5
+#  define UPPER_LANES 2, 6, 3, 7
+#else
+#  define LOWER_LANES 0, 2
+#  define UPPER_LANES 1, 3
+#endif
+
+/* A square of as many vectors as they have lanes, transposed in place: each pass deals the rows of its two halves like
+ * cards. */
+INLINE
+transpose (vec *rows)
+{
+  for (gint64 pass = 1; pass < LANES; pass *= 2) {
+    vec dealt[LANES];
+    UNROLL for (gint64 i = 0; i < LANES / 2; i++)
+    {
+      dealt[2 * i] = __builtin_shufflevector (rows[i], rows[i + LANES / 2], LOWER_LANES);
+      dealt[2 * i + 1] = __builtin_shufflevector (rows[i], rows[i + LANES / 2], UPPER_LANES);
+    }
+    UNROLL for (gint64 i = 0; i < LANES; i++) rows[i] = dealt[i];
+  }
+}
+
 /* Weight [out, taps, taps, in], whose taps are @row apart, to [36, in, out], in panels, for the forward product. */
 INLINE
 filter_forward (int taps, const real *weight, gint64 row, gint64 out, gint64 in, real *to)
 {
+  const gint64 all = taps * taps;
   for (gint64 o = 0, stride; o < out; o += LANES) {
     real *panel = to + panel_at (in, out, o, &stride);
-    for (gint64 k = 0; k < in; k++) {
-      real lanes[MOST_TAPS][LANES];
-      vec g[MOST_TAPS], u[POINTS];
-      for (int i = 0; i < taps * taps; i++)
+    for (gint64 k = 0; k < in; k += LANES) {
+      vec lanes[MOST_TAPS][LANES];
+      for (gint64 i = 0; i < all; i++) {
         for (gint64 l = 0; l < LANES; l++)
-          lanes[i][l] = weight[((o + l) * taps * taps + i) * row + k];
-      for (int i = 0; i < taps * taps; i++)
-        g[i] = load (lanes[i]);
-      filter_points (taps, g, u);
-      for (int p = 0; p < POINTS; p++)
-        store (panel + p * in * out + k * stride, u[p]);
+          lanes[i][l] = load (weight + ((o + l) * all + i) * row + k);
+        transpose (lanes[i]);
+      }
+      for (gint64 l = 0; l < LANES; l++) {
+        vec g[MOST_TAPS], u[POINTS];
+        for (gint64 i = 0; i < all; i++)
+          g[i] = lanes[i][l];
+        filter_points (taps, g, u);
+        for (int p = 0; p < POINTS; p++)
+          store (panel + p * point_stride (in, out) + (k + l) * stride, u[p]);
+      }
     }
   }
 }
@@ -274,7 +311,7 @@ filter_turned (int taps, const real *weight, gint64 row, gint64 out, gint64 in, 
       filter_points (taps, g, u);
       real *cell = to + panel_at (out, in, k, &stride);
       for (int p = 0; p < POINTS; p++)
-        store (cell + p * out * in + o * stride, u[p]);
+        store (cell + p * point_stride (out, in) + o * stride, u[p]);
     }
 }
 
@@ -287,7 +324,7 @@ filter_adjoint (int taps, const real *sums, gint64 row, gint64 out, gint64 in, r
       const real *cell = sums + panel_at (out, in, k, &stride);
       vec u[36], half[30], g[MOST_TAPS];
       for (int p = 0; p < POINTS; p++)
-        u[p] = load (cell + p * out * in + o * stride);
+        u[p] = load (cell + p * point_stride (out, in) + o * stride);
       for (int j = 0; j < 6; j++)
         transform_filter_back (taps, u + j, 6, half + j, 6);
       for (int i = 0; i < taps; i++)
