@@ -118,8 +118,9 @@ compare_packet (Comparison *comparison, const LbManifestStage *stage, const LbMa
     comparison->n_compared++;
     if (other != NULL && strcmp (tensor->digest, other->digest) == 0)
       continue;
-    g_autofree char *where = g_strdup_printf ("stage '%s', output '%s', packet %u of %u, tensor '%s'", stage->name,
-                                              output->port, index + 1, output->packets->len, tensor->name);
+    g_autofree char *where
+        = g_strdup_printf ("stage '%s', output '%s', packet %u of %" G_GUINT64_FORMAT ", tensor '%s'", stage->name,
+                           output->port, index + 1, output->n_packets, tensor->name);
     if (other == NULL) {
       tell (comparison->parted, "%s: is not there any more", where);
       continue;
@@ -136,6 +137,30 @@ compare_packet (Comparison *comparison, const LbManifestStage *stage, const LbMa
   }
 }
 
+/* Of packets that are told in groups no more is known than whether they are the same. */
+static void
+compare_groups (Comparison *comparison, const LbManifestStage *stage, const LbManifestOutput *output,
+                const LbManifestOutput *output_now)
+{
+  for (guint i = 0; i < MIN (output->groups->len, output_now->groups->len); i++) {
+    const LbManifestGroup *group = &g_array_index (output->groups, LbManifestGroup, i);
+    const LbManifestGroup *now = &g_array_index (output_now->groups, LbManifestGroup, i);
+    if (now->first != group->first || now->n != group->n)
+      return; /* one of them ends within it */
+    comparison->n_compared++;
+    if (strcmp (group->digest, now->digest) == 0)
+      continue;
+    if (comparison->close)
+      comparison->n_unknown++;
+    else
+      tell (comparison->parted,
+            "stage '%s', output '%s', packets %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+            ": SHA-256 %s, was %s",
+            stage->name, output->port, group->first + 1, group->first + group->n, output->n_packets, now->digest,
+            group->digest);
+  }
+}
+
 static void
 compare_outputs (Comparison *comparison, const LbManifestStage *stage, const LbManifestStage *now)
 {
@@ -147,9 +172,10 @@ compare_outputs (Comparison *comparison, const LbManifestStage *stage, const LbM
     }
     for (guint k = 0; k < MIN (output->packets->len, other->packets->len); k++)
       compare_packet (comparison, stage, output, k, now, other);
-    if (output->packets->len != other->packets->len)
-      tell (comparison->parted, "stage '%s', output '%s': %u packets, was %u", stage->name, output->port,
-            other->packets->len, output->packets->len);
+    compare_groups (comparison, stage, output, other);
+    if (output->n_packets != other->n_packets)
+      tell (comparison->parted, "stage '%s', output '%s': %" G_GUINT64_FORMAT " packets, was %" G_GUINT64_FORMAT,
+            stage->name, output->port, other->n_packets, output->n_packets);
   }
 }
 

@@ -338,6 +338,7 @@ output_free (gpointer data)
   g_free (output->port);
   g_free (output->schema);
   g_ptr_array_unref (output->packets);
+  g_array_unref (output->groups);
   g_free (output);
 }
 
@@ -408,6 +409,35 @@ read_packet (Reader *reader, JsonObject *object)
   return packet;
 }
 
+/* No run sends more; sums cannot overflow. */
+#define MOST_PACKETS ((guint64)1 << 48)
+
+static void
+read_group (Reader *reader, LbManifestOutput *output, JsonObject *object)
+{
+  LbManifestGroup group = { .first = output->n_packets, .n = get_count (reader, object, "packets") };
+  get_digest (reader, object, group.digest);
+  if (group.n == 0 || group.n > MOST_PACKETS - group.first)
+    fail (reader, "packets", "of a group are %" G_GUINT64_FORMAT ", expected one or more", group.n);
+  else
+    g_array_append_val (output->groups, group);
+  output->n_packets += group.n;
+}
+
+/* One packet, or behind such ones a group of them. */
+static void
+read_entry (Reader *reader, LbManifestOutput *output, JsonObject *object)
+{
+  if (object != NULL && json_object_has_member (object, "packets")) {
+    read_group (reader, output, object);
+  } else {
+    if (output->groups->len > 0)
+      fail (reader, "packets", "has a single packet behind a group of them");
+    g_ptr_array_add (output->packets, read_packet (reader, object));
+    output->n_packets++;
+  }
+}
+
 static void
 read_outputs (Reader *reader, LbManifestStage *stage, JsonArray *array)
 {
@@ -415,13 +445,14 @@ read_outputs (Reader *reader, LbManifestStage *stage, JsonArray *array)
     JsonObject *object = item (reader, array, "outputs", i);
     LbManifestOutput *output = g_new0 (LbManifestOutput, 1);
     output->packets = g_ptr_array_new_with_free_func (packet_free);
+    output->groups = g_array_new (FALSE, FALSE, sizeof (LbManifestGroup));
     g_ptr_array_add (stage->outputs, output);
     output->port = take_name (reader, object, "port");
     output->schema = take_text (reader, object, "schema", FALSE);
     output->is_carried = object != NULL && json_object_get_boolean_member_with_default (object, "carried", FALSE);
     JsonArray *packets = get_array (reader, object, "packets");
     for (guint k = 0; k < length (reader, packets); k++)
-      g_ptr_array_add (output->packets, read_packet (reader, item (reader, packets, "packets", k)));
+      read_entry (reader, output, item (reader, packets, "packets", k));
   }
 }
 
@@ -606,7 +637,7 @@ lb_manifest_input (const LbManifest *manifest, const char *path)
 }
 
 char *
-lb_manifest_packet_member (const LbManifestStage *stage, const LbManifestOutput *output, guint index)
+lb_manifest_packet_member (const LbManifestStage *stage, const LbManifestOutput *output, guint64 index)
 {
-  return g_strdup_printf ("packets/%s/%s/%06u.npz", stage->name, output->port, index + 1);
+  return g_strdup_printf ("packets/%s/%s/%06" G_GUINT64_FORMAT ".npz", stage->name, output->port, index + 1);
 }

@@ -29,10 +29,18 @@ typedef struct {
   GPtrArray *tensors; /* LbManifestTensor* */
 } LbManifestPacket;
 
+/* Packets [first, first + n) of a long stream; @digest is that of LbSentGroup. */
+typedef struct {
+  guint64 first, n;
+  char digest[LB_DIGEST_SIZE];
+} LbManifestGroup;
+
 typedef struct {
   char *port, *schema;
   gboolean is_carried; /* the archive has its packets */
-  GPtrArray *packets;  /* LbManifestPacket* */
+  guint64 n_packets;
+  GPtrArray *packets; /* LbManifestPacket*, the first */
+  GArray *groups;     /* LbManifestGroup, those behind them */
 } LbManifestOutput;
 
 /* A result file: member "outputs/NAME". */
@@ -93,7 +101,7 @@ const LbManifestInput *lb_manifest_input (const LbManifest *manifest, const char
 const char *lb_fact_get (const GPtrArray *facts, const char *name);
 
 /* The member that carries packet @index of an output; free with g_free(). */
-char *lb_manifest_packet_member (const LbManifestStage *stage, const LbManifestOutput *output, guint index);
+char *lb_manifest_packet_member (const LbManifestStage *stage, const LbManifestOutput *output, guint64 index);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbManifest, lb_manifest_free)
 

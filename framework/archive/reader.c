@@ -349,7 +349,7 @@ expect_stage (const Reader *reader, GHashTable *known, const LbManifestStage *st
   }
   for (guint i = 0; i < stage->outputs->len; i++) {
     const LbManifestOutput *output = stage->outputs->pdata[i];
-    for (guint k = 0; output->is_carried && k < output->packets->len; k++) {
+    for (guint64 k = 0; output->is_carried && k < output->n_packets; k++) {
       g_autofree char *name = lb_manifest_packet_member (stage, output, k);
       if (!expect (reader, known, name, NULL, error))
         return FALSE;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "archive/inputs.h"
+#include "archive/sequence.h"
 #include "archive/side.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -70,23 +71,20 @@ unpack (Verify *verify, GError **error)
 /* ---- Loads ---- */
 
 static gboolean
-check_packet (const Verify *verify, const char *member, const LbManifestPacket *packet, GError **error)
+check_packet (const Verify *verify, const char *member, LbSequence *sequence, GError **error)
 {
   g_autofree char *path = g_build_filename (verify->unpacked, member, NULL);
   g_autofree char *place = g_strdup_printf ("%s: member '%s'", verify->path, member);
   struct stat status = { 0 };
   /* Not packed, so it cannot unpack to more. */
   g_autoptr (GArray) tensors = stat (path, &status) == 0 ? lb_npz_read (path, (gsize)status.st_size, error) : NULL;
-  gboolean same = tensors != NULL && tensors->len == packet->tensors->len;
-  for (guint i = 0; same && i < tensors->len; i++) {
-    const LbNamedTensor *tensor = &g_array_index (tensors, LbNamedTensor, i);
-    const LbManifestTensor *written = packet->tensors->pdata[i];
-    g_autofree char *digest = lb_tensor_digest (tensor->tensor);
-    same = strcmp (tensor->name, written->name) == 0 && strcmp (digest, written->digest) == 0;
-  }
-  return same
-         || (tensors != NULL
-             && lb_input_error (place, error,
+  g_autoptr (LbPacket) packet = lb_packet_new ();
+  for (guint i = 0; tensors != NULL && i < tensors->len; i++)
+    lb_packet_set (packet, g_array_index (tensors, LbNamedTensor, i).name,
+                   g_array_index (tensors, LbNamedTensor, i).tensor);
+  return tensors != NULL
+         && (lb_sequence_next (sequence, packet)
+             || lb_input_error (place, error,
                                 "is not the packet that " LB_ARCHIVE_MANIFEST
                                 " tells of; the archive was changed or is none of Limbeck's"));
 }
@@ -100,9 +98,10 @@ check_packets (const Verify *verify, GError **error)
     const LbManifestStage *stage = manifest->stages->pdata[i];
     for (guint k = 0; k < stage->outputs->len; k++) {
       const LbManifestOutput *output = stage->outputs->pdata[k];
-      for (guint n = 0; output->is_carried && n < output->packets->len; n++) {
-        g_autofree char *member = lb_manifest_packet_member (stage, output, n);
-        if (!check_packet (verify, member, output->packets->pdata[n], error))
+      LbSequence sequence = { .output = output };
+      while (output->is_carried && sequence.n < output->n_packets) {
+        g_autofree char *member = lb_manifest_packet_member (stage, output, sequence.n);
+        if (!check_packet (verify, member, &sequence, error))
           return FALSE;
       }
     }

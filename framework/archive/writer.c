@@ -9,6 +9,7 @@
 #include "archive/crate.h"
 #include "archive/finished.h"
 #include "archive/pack.h"
+#include "archive/sequence.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -108,27 +109,21 @@ static gboolean
 add_packet (Writer *writer, const char *name, const LbPacket *packet, GError **error)
 {
   g_autofree char *base = g_strdup (name);
-  g_autoptr (GArray) tensors = lb_named_tensors_new ();
-  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
-    LbNamedTensor tensor
-        = { g_strdup (lb_packet_field_name (packet, i)), lb_tensor_ref (lb_packet_field_tensor (packet, i)) };
-    g_array_append_val (tensors, tensor);
-  }
   g_autofree char *path = g_build_filename (writer->scratch, g_strdelimit (base, "/", '-'), NULL);
-  return lb_npz_write (path, (LbNamedTensor *)tensors->data, tensors->len, FALSE, error)
-         && lb_pack_add_file (writer->pack, name, path, NULL, error);
+  g_autoptr (LbNpzWriter) npz = lb_npz_writer_new (path, FALSE, error);
+  if (npz == NULL)
+    return FALSE;
+  lb_npz_writer_hurry (npz);
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++)
+    if (!lb_npz_writer_add (npz, lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i), error))
+      return FALSE;
+  return lb_npz_writer_commit (npz, error) && lb_pack_add_file (writer->pack, name, path, NULL, error);
 }
 
 static gboolean
-check_packet (const LbPacket *packet, const LbManifestPacket *written, const char *path, GError **error)
+other_packets (const char *path, GError **error)
 {
-  gboolean same = lb_packet_n_fields (packet) == written->tensors->len;
-  for (guint i = 0; same && i < written->tensors->len; i++) {
-    const LbManifestTensor *tensor = written->tensors->pdata[i];
-    g_autofree char *digest = lb_tensor_digest (lb_packet_field_tensor (packet, i));
-    same = strcmp (digest, tensor->digest) == 0 && strcmp (tensor->name, lb_packet_field_name (packet, i)) == 0;
-  }
-  return same || lb_input_error (path, error, "holds other packets than the run sent; run the pipeline again");
+  return lb_input_error (path, error, "holds other packets than the run sent; run the pipeline again");
 }
 
 static gboolean
@@ -138,13 +133,14 @@ add_output (Writer *writer, const LbManifestStage *stage, const LbManifestOutput
   guint64 size, offset = 0;
   int descriptor = kept->len > 0 ? lb_file_open (path, &size, error) : -1;
   gboolean good = kept->len == 0 || descriptor >= 0;
-  if (kept->len != output->packets->len)
-    good = good && lb_input_error (path, error, "holds other packets than the run sent; run the pipeline again");
+  LbSequence sequence = { .output = output };
+  if (kept->len != output->n_packets)
+    good = good && other_packets (path, error);
   for (guint i = 0; good && i < kept->len; i++) {
     const LbKept *record = &g_array_index (kept, LbKept, i);
     g_autofree char *name = lb_manifest_packet_member (stage, output, i);
     g_autoptr (LbPacket) packet = lb_record_read (descriptor, path, offset, record->bytes, record->digest, error);
-    good = packet != NULL && check_packet (packet, output->packets->pdata[i], path, error)
+    good = packet != NULL && (lb_sequence_next (&sequence, packet) || other_packets (path, error))
            && add_packet (writer, name, packet, error);
     offset += record->bytes;
   }

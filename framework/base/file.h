@@ -12,23 +12,26 @@ G_BEGIN_DECLS
  * signal ends it. */
 gboolean lb_file_write (const char *path, gconstpointer data, gsize length, GError **error);
 
-/* The same without waiting for the disk: a reader sees the old file or the whole new one, but a power cut may lose both.
- * For what is written often and worth little afterwards. */
+/* The same without waiting for the disk: a reader sees the old file or the whole new one, but a power cut may lose
+ * both. For what is written often and worth little afterwards. */
 gboolean lb_file_replace (const char *path, gconstpointer data, gsize length, GError **error);
 
 /* Sets LB_ERROR_OUTPUT: "@path: cannot be written: ...", with what to do about the errno @number. Always FALSE. */
 gboolean lb_output_error (const char *path, int number, GError **error);
 
-/* Writing of a file piece by piece, with the same promises: it appears under @path with lb_file_writer_commit(), and what
- * was not committed is gone with lb_file_writer_free(). LB_ERROR_OUTPUT. */
+/* Writing of a file piece by piece, with the same promises: it appears under @path with lb_file_writer_commit(), and
+ * what was not committed is gone with lb_file_writer_free(). LB_ERROR_OUTPUT. */
 typedef struct _LbFileWriter LbFileWriter;
 LbFileWriter *lb_file_writer_new (const char *path, GError **error);
 gboolean lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize length, GError **error);
 gboolean lb_file_writer_commit (LbFileWriter *writer, GError **error);
 void lb_file_writer_free (LbFileWriter *writer);
 
-/* For those who keep a file open and write to it for long: all of @data to @descriptor, which is open on @path; and what
- * was written made to last through a power cut. LB_ERROR_OUTPUT. */
+/* The commit need not wait for the disk: for what is needed only as long as the process runs. */
+void lb_file_writer_hurry (LbFileWriter *writer);
+
+/* For those who keep a file open and write to it for long: all of @data to @descriptor, which is open on @path; and
+ * what was written made to last through a power cut. LB_ERROR_OUTPUT. */
 gboolean lb_file_put (int descriptor, const char *path, gconstpointer data, gsize length, GError **error);
 gboolean lb_file_sync (int descriptor, const char *path, GError **error);
 

@@ -47,12 +47,12 @@ print_inputs (const LbArchive *archive)
   printf ("\nInputs\n%s", text);
 }
 
-static guint
+static guint64
 count_packets (const LbManifestStage *stage)
 {
-  guint n = 0;
+  guint64 n = 0;
   for (guint i = 0; i < stage->outputs->len; i++)
-    n += ((LbManifestOutput *)stage->outputs->pdata[i])->packets->len;
+    n += ((LbManifestOutput *)stage->outputs->pdata[i])->n_packets;
   return n;
 }
 
@@ -87,7 +87,7 @@ print_stages (const LbManifest *manifest)
   lb_table_add (table, "stage", "plugin", "packets", "files", "metrics");
   for (guint i = 0; i < manifest->stages->len; i++) {
     const LbManifestStage *stage = manifest->stages->pdata[i];
-    g_autofree char *packets = g_strdup_printf ("%u", count_packets (stage));
+    g_autofree char *packets = g_strdup_printf ("%" G_GUINT64_FORMAT, count_packets (stage));
     g_autofree char *results = results_text (stage), *metrics = metrics_text (stage);
     lb_table_add (table, stage->name, stage->type, packets, results, metrics);
   }

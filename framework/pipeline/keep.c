@@ -42,7 +42,7 @@ typedef struct {
 /* A copy of where the stage stood. */
 typedef struct {
   GArray *state;
-  guint *n_packets, *n_sent; /* of each output: kept, and sent */
+  LbSentMark *marks; /* of each output */
   guint n_metrics, n_reports;
   double flops, seconds;
   guint64 bytes_out;
@@ -89,8 +89,7 @@ lb_keep_new (const LbKeepSetup *setup)
   keep->files = g_array_new (FALSE, FALSE, sizeof (Written));
   g_array_set_clear_func (keep->files, written_clear);
   keep->spools = g_new0 (Spool, setup->n_outputs);
-  keep->snapshot.n_packets = g_new0 (guint, setup->n_outputs);
-  keep->snapshot.n_sent = g_new0 (guint, setup->n_outputs);
+  keep->snapshot.marks = g_new0 (LbSentMark, setup->n_outputs);
   for (guint i = 0; i < setup->n_outputs; i++)
     keep->spools[i] = (Spool){ -1, lb_store_output_path (keep->work, i) };
   return keep;
@@ -121,8 +120,7 @@ lb_keep_free (LbKeep *keep)
   g_array_unref (keep->files);
   g_clear_pointer (&keep->saved, g_array_unref);
   g_clear_pointer (&keep->snapshot.state, g_array_unref);
-  g_free (keep->snapshot.n_packets);
-  g_free (keep->snapshot.n_sent);
+  g_free (keep->snapshot.marks);
   g_free (keep->output_directory);
   g_free (keep->work);
   g_free (keep);
@@ -295,10 +293,8 @@ take_snapshot (LbKeep *keep, const LbState *state, gint64 now)
 {
   Snapshot *snapshot = &keep->snapshot;
   snapshot->state = lb_state_save (state, snapshot->state);
-  for (guint i = 0; i < keep->setup.n_outputs; i++) {
-    snapshot->n_packets[i] = ((GArray *)keep->ledger->outputs->pdata[i])->len;
-    snapshot->n_sent[i] = ((GPtrArray *)keep->ledger->sent->pdata[i])->len;
-  }
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    snapshot->marks[i] = lb_ledger_mark (keep->ledger, i);
   snapshot->n_metrics = keep->ledger->metrics->len;
   snapshot->n_reports = keep->ledger->reports->len;
   snapshot->flops = lb_compute_flops (lb_stage_compute (keep->stage));
@@ -315,10 +311,8 @@ ledger_of_snapshot (const LbKeep *keep)
 {
   const Snapshot *snapshot = &keep->snapshot;
   LbLedger *ledger = lb_ledger_copy (keep->ledger);
-  for (guint i = 0; i < keep->setup.n_outputs; i++) {
-    g_array_set_size (ledger->outputs->pdata[i], snapshot->n_packets[i]);
-    g_ptr_array_set_size (ledger->sent->pdata[i], (int)snapshot->n_sent[i]);
-  }
+  for (guint i = 0; i < keep->setup.n_outputs; i++)
+    lb_ledger_cut (ledger, i, &snapshot->marks[i]);
   g_ptr_array_set_size (ledger->metrics, (int)snapshot->n_metrics);
   g_ptr_array_set_size (ledger->reports, (int)snapshot->n_reports);
   ledger->flops = snapshot->flops;

@@ -58,10 +58,22 @@ sent_packet_new (void)
 }
 
 static void
+sent_free (gpointer data)
+{
+  LbSent *sent = data;
+  g_ptr_array_unref (sent->packets);
+  g_array_unref (sent->groups);
+  g_free (sent);
+}
+
+static void
 add_output (LbLedger *ledger)
 {
+  LbSent *sent = g_new (LbSent, 1);
+  sent->packets = g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref);
+  sent->groups = g_array_new (FALSE, FALSE, sizeof (LbSentGroup));
   g_ptr_array_add (ledger->outputs, kept_array_new ());
-  g_ptr_array_add (ledger->sent, g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref));
+  g_ptr_array_add (ledger->sent, sent);
 }
 
 LbLedger *
@@ -70,7 +82,8 @@ lb_ledger_new (guint n_outputs)
   LbLedger *ledger = g_new0 (LbLedger, 1);
   ledger->has_packets = TRUE;
   ledger->outputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref);
-  ledger->sent = g_ptr_array_new_with_free_func ((GDestroyNotify)g_ptr_array_unref);
+  ledger->sent = g_ptr_array_new_with_free_func (sent_free);
+  ledger->sha256 = lb_sha256_new ();
   for (guint i = 0; i < n_outputs; i++)
     add_output (ledger);
   ledger->files = kept_array_new ();
@@ -90,15 +103,66 @@ copy_kept (GArray *to, const GArray *from)
 }
 
 static void
-copy_sent (GPtrArray *to, const GPtrArray *from)
+copy_sent (LbSent *to, const LbSent *from)
 {
-  for (guint i = 0; i < from->len; i++)
-    g_ptr_array_add (to, g_array_ref (from->pdata[i])); /* what was sent does not change */
+  for (guint i = 0; i < from->packets->len; i++)
+    g_ptr_array_add (to->packets, g_array_ref (from->packets->pdata[i])); /* what was sent does not change */
+  g_array_append_vals (to->groups, from->groups->data, from->groups->len);
+}
+
+/* Packets of a full group, the one at index @group. */
+static guint64
+group_size (guint group)
+{
+  return (guint64)2 << MIN (group / (LB_SENT_SINGLY / 2), 40);
+}
+
+static void
+note_in_group (LbLedger *ledger, LbSent *sent, const LbPacket *packet)
+{
+  guint n = sent->groups->len;
+  LbSentGroup *last = n > 0 ? &g_array_index (sent->groups, LbSentGroup, n - 1) : NULL;
+  if (last == NULL || last->n >= group_size (n - 1)) {
+    g_array_set_size (sent->groups, n + 1);
+    last = &g_array_index (sent->groups, LbSentGroup, n);
+    last->n = 0;
+  }
+  if (last->n++ > 0)
+    lb_sha256_add (ledger->sha256, last->digest, LB_DIGEST_SIZE - 1);
+  lb_record_add_to_digest (packet, ledger->sha256);
+  lb_sha256_end (ledger->sha256, last->digest);
+}
+
+LbSentMark
+lb_ledger_mark (const LbLedger *ledger, guint output)
+{
+  const LbSent *sent = ledger->sent->pdata[output];
+  const GArray *kept = ledger->outputs->pdata[output];
+  LbSentMark mark = { .n_kept = kept->len, .n_packets = sent->packets->len, .n_groups = sent->groups->len };
+  if (mark.n_groups > 0)
+    mark.last = g_array_index (sent->groups, LbSentGroup, mark.n_groups - 1);
+  return mark;
+}
+
+void
+lb_ledger_cut (LbLedger *ledger, guint output, const LbSentMark *mark)
+{
+  LbSent *sent = ledger->sent->pdata[output];
+  g_array_set_size (ledger->outputs->pdata[output], mark->n_kept);
+  g_ptr_array_set_size (sent->packets, (int)mark->n_packets);
+  g_array_set_size (sent->groups, mark->n_groups);
+  if (mark->n_groups > 0)
+    g_array_index (sent->groups, LbSentGroup, mark->n_groups - 1) = mark->last;
 }
 
 void
 lb_ledger_note (LbLedger *ledger, guint output, const LbPacket *packet)
 {
+  LbSent *sent = ledger->sent->pdata[output];
+  if (sent->packets->len >= LB_SENT_SINGLY) {
+    note_in_group (ledger, sent, packet);
+    return;
+  }
   GArray *fields = sent_packet_new ();
   for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
     const LbTensor *tensor = lb_packet_field_tensor (packet, i);
@@ -108,7 +172,7 @@ lb_ledger_note (LbLedger *ledger, guint output, const LbPacket *packet)
     g_strlcpy (field.digest, digest, sizeof field.digest);
     g_array_append_val (fields, field);
   }
-  g_ptr_array_add (ledger->sent->pdata[output], fields);
+  g_ptr_array_add (sent->packets, fields);
 }
 
 LbLedger *
@@ -141,6 +205,7 @@ lb_ledger_free (LbLedger *ledger)
   g_array_unref (ledger->files);
   g_ptr_array_unref (ledger->metrics);
   g_ptr_array_unref (ledger->reports);
+  lb_sha256_free (ledger->sha256);
   g_free (ledger);
 }
 
@@ -225,11 +290,11 @@ add_kept (JsonBuilder *builder, const GArray *kept)
 }
 
 static void
-add_sent (JsonBuilder *builder, const GPtrArray *packets)
+add_sent (JsonBuilder *builder, const LbSent *sent)
 {
   json_builder_begin_array (builder);
-  for (guint i = 0; i < packets->len; i++) {
-    const GArray *fields = packets->pdata[i];
+  for (guint i = 0; i < sent->packets->len; i++) {
+    const GArray *fields = sent->packets->pdata[i];
     json_builder_begin_array (builder);
     for (guint k = 0; k < fields->len; k++) {
       const LbSentField *field = &g_array_index (fields, LbSentField, k);
@@ -240,6 +305,13 @@ add_sent (JsonBuilder *builder, const GPtrArray *packets)
       json_builder_end_object (builder);
     }
     json_builder_end_array (builder);
+  }
+  for (guint i = 0; i < sent->groups->len; i++) {
+    const LbSentGroup *group = &g_array_index (sent->groups, LbSentGroup, i);
+    json_builder_begin_object (builder);
+    add_count (builder, "packets", group->n);
+    add_text (builder, "sha256", group->digest);
+    json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
 }
@@ -384,14 +456,31 @@ read_sent_fields (GArray *fields, JsonArray *array)
 }
 
 static gboolean
-read_sent (GPtrArray *packets, JsonNode *node)
+read_sent_group (LbSent *sent, JsonObject *object)
+{
+  LbSentGroup group;
+  const char *digest = get_text (object, "sha256");
+  if (!lb_is_digest (digest) || !get_count (object, "packets", &group.n) || group.n == 0)
+    return FALSE;
+  g_strlcpy (group.digest, digest, sizeof group.digest);
+  g_array_append_val (sent->groups, group);
+  return TRUE;
+}
+
+static gboolean
+read_sent (LbSent *sent, JsonNode *node)
 {
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   for (guint i = 0; array != NULL && i < json_array_get_length (array); i++) {
-    JsonNode *packet = json_array_get_element (array, i);
+    JsonNode *entry = json_array_get_element (array, i);
+    if (i >= LB_SENT_SINGLY) {
+      if (!JSON_NODE_HOLDS_OBJECT (entry) || !read_sent_group (sent, json_node_get_object (entry)))
+        return FALSE;
+      continue;
+    }
     GArray *fields = sent_packet_new ();
-    g_ptr_array_add (packets, fields);
-    if (!JSON_NODE_HOLDS_ARRAY (packet) || !read_sent_fields (fields, json_node_get_array (packet)))
+    g_ptr_array_add (sent->packets, fields);
+    if (!JSON_NODE_HOLDS_ARRAY (entry) || !read_sent_fields (fields, json_node_get_array (entry)))
       return FALSE;
   }
   return array != NULL;

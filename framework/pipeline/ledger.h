@@ -31,16 +31,40 @@ typedef struct {
   char digest[LB_DIGEST_SIZE];
 } LbKept;
 
+/* Packets of an output whose tensors are told one by one; those behind them are told in groups. */
+#define LB_SENT_SINGLY 1024
+
+/* @n packets that follow each other. The digest is over all fields of all of them: lb_record_add_to_digest(), where the
+ * digest up to the packet before, in hexadecimal, precedes each but the first. */
+typedef struct {
+  guint64 n;
+  char digest[LB_DIGEST_SIZE];
+} LbSentGroup;
+
+/* What one output has sent, kept or not. Of packet LB_SENT_SINGLY * 2^k and those behind it, 2^(k+1) make a group, so
+ * that the list grows with the logarithm of their number, and names a packet to a thousandth of it. */
+typedef struct {
+  GPtrArray *packets; /* GArray* of LbSentField */
+  GArray *groups;     /* LbSentGroup; all but the last are full */
+} LbSent;
+
+/* How far an output was at some moment. */
+typedef struct {
+  guint n_kept, n_packets, n_groups;
+  LbSentGroup last; /* of the groups, as it was; when there is one */
+} LbSentMark;
+
 typedef struct {
   gboolean has_packets; /* whether packets were kept */
   GPtrArray *outputs;   /* GArray* of LbKept, one for each output port of the stage's type */
-  GPtrArray *sent;      /* GPtrArray* of GArray* of LbSentField: of each output, its packets, kept or not */
+  GPtrArray *sent;      /* LbSent*, likewise */
   GArray *files;        /* LbKept */
   GPtrArray *metrics;   /* LbMetric*, in the order recorded */
   GPtrArray *reports;   /* char* */
   double flops;         /* counted operations */
   guint64 bytes_out;    /* sent */
   double seconds;       /* of work that it took */
+  LbSha256 *sha256;     /* for noting */
 } LbLedger;
 
 LbLedger *lb_ledger_new (guint n_outputs);
@@ -50,7 +74,11 @@ void lb_ledger_free (LbLedger *ledger);
 /* Notes what @packet holds, as the next that @output sends. */
 void lb_ledger_note (LbLedger *ledger, guint output, const LbPacket *packet);
 
-/* Appends the packets of @output, or the files, of @from. */
+/* Where @output is, and back to where it was: what came behind is forgotten. */
+LbSentMark lb_ledger_mark (const LbLedger *ledger, guint output);
+void lb_ledger_cut (LbLedger *ledger, guint output, const LbSentMark *mark);
+
+/* Appends the packets of @output, which has sent none, or the files, of @from. */
 void lb_ledger_take_packets (LbLedger *ledger, const LbLedger *from, guint output);
 void lb_ledger_take_files (LbLedger *ledger, const LbLedger *from);
 

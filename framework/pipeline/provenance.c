@@ -336,17 +336,28 @@ add_packet (JsonBuilder *builder, const GArray *fields)
 }
 
 static void
+add_group (JsonBuilder *builder, const LbSentGroup *group)
+{
+  json_builder_begin_object (builder);
+  lb_json_add_integer (builder, "packets", (gint64)group->n);
+  lb_json_add_text (builder, "sha256", group->digest);
+  json_builder_end_object (builder);
+}
+
+static void
 add_outputs (JsonBuilder *builder, const LbPlan *plan, guint index, const LbLedger *ledger)
 {
   begin (builder, "outputs", TRUE);
   for (guint i = 0; i < ledger->sent->len; i++) {
-    const GPtrArray *packets = ledger->sent->pdata[i];
+    const LbSent *sent = ledger->sent->pdata[i];
     json_builder_begin_object (builder);
     lb_json_add_text (builder, "port", lb_plan_output (plan, index, i)->name);
     lb_json_add_text (builder, "schema", lb_spec_schema (lb_plan_spec (plan, index, i))->name);
     begin (builder, "packets", TRUE);
-    for (guint k = 0; k < packets->len; k++)
-      add_packet (builder, packets->pdata[k]);
+    for (guint k = 0; k < sent->packets->len; k++)
+      add_packet (builder, sent->packets->pdata[k]);
+    for (guint k = 0; k < sent->groups->len; k++)
+      add_group (builder, &g_array_index (sent->groups, LbSentGroup, k));
     json_builder_end_array (builder);
     json_builder_end_object (builder);
   }

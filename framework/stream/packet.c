@@ -42,7 +42,7 @@ field_find (const LbPacket *packet, const char *name)
 LbPacket *
 lb_packet_new (void)
 {
-  LbPacket *packet = g_new (LbPacket, 1);
+  LbPacket *packet = g_slice_new (LbPacket); /* see tensor.c */
 
   packet->refs = 1;
   packet->n_fields = 0;
@@ -69,7 +69,7 @@ lb_packet_unref (LbPacket *packet)
   }
   if (packet->fields != packet->few)
     g_free (packet->fields);
-  g_free (packet);
+  g_slice_free (LbPacket, packet);
 }
 
 static void

@@ -10,12 +10,24 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tensor/digest.h"
 
 #define MAGIC      "LBREC1\n"
 #define MAX_FIELDS 1024
 #define MAX_NAME   4096
 /* Read at once when only digests are computed. */
 #define PIECE (1 << 20)
+
+void
+lb_record_add_to_digest (const LbPacket *packet, LbSha256 *sha256)
+{
+  for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
+    const char *name = lb_packet_field_name (packet, i);
+
+    lb_sha256_add (sha256, name, strlen (name) + 1);
+    lb_tensor_add_to_digest (lb_packet_field_tensor (packet, i), sha256);
+  }
+}
 
 /* ---- Writing ---- */
 

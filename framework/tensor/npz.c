@@ -140,6 +140,12 @@ lb_npz_writer_commit (LbNpzWriter *writer, GError **error)
 }
 
 void
+lb_npz_writer_hurry (LbNpzWriter *writer)
+{
+  lb_file_writer_hurry (writer->file);
+}
+
+void
 lb_npz_writer_free (LbNpzWriter *writer)
 {
   if (writer == NULL)

@@ -7,13 +7,18 @@
 #include "tensor/tensor.h"
 
 #include "base/account.h"
-#include "base/sha256.h"
-
 #include <string.h>
 
+#include "tensor/digest.h"
 #include "tensor/half.h"
 
 #define ALIGNMENT 64
+/* Data of a small tensor lies behind it. Packets are made of small tensors by the million, in one thread and dropped in
+ * another: slices are handed from thread to thread in batches, without a lock for each. */
+#define SMALL       64
+#define SMALL_BLOCK (sizeof (LbTensor) + ALIGNMENT + SMALL)
+/* Of a dtype's name and a shape as text. */
+#define TYPE_SIZE (8 + LB_MAX_RANK * 22)
 
 G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
@@ -26,6 +31,7 @@ struct _LbTensor {
   gpointer owner;
   GDestroyNotify release; /* called on @owner at the end */
   LbAccount *account;     /* that the bytes are counted on, or NULL */
+  gboolean is_small;
 };
 
 static const struct {
@@ -110,22 +116,56 @@ lb_shape_equal (LbShape a, LbShape b)
   return TRUE;
 }
 
+/* Digits of @number at @to, which moves behind them. */
+static void
+write_number (char **to, gint64 number)
+{
+  char digits[20];
+  guint n = 0;
+  guint64 rest = number < 0 ? -(guint64)number : (guint64)number;
+
+  if (number < 0)
+    *(*to)++ = '-';
+  do
+    digits[n++] = '0' + (char)(rest % 10);
+  while ((rest /= 10) > 0);
+  while (n > 0)
+    *(*to)++ = digits[--n];
+}
+
+static char *
+write_shape (const LbShape *shape, char *to)
+{
+  *to++ = '[';
+  for (guint i = 0; i < MIN (shape->rank, LB_MAX_RANK); i++) {
+    if (i > 0)
+      to = (char *)memcpy (to, ", ", 2) + 2;
+    write_number (&to, shape->dim[i]);
+  }
+  *to++ = ']';
+  *to = '\0';
+  return to;
+}
+
 char *
 lb_shape_to_string (LbShape shape)
 {
-  GString *text = g_string_new ("[");
+  char text[TYPE_SIZE];
 
-  for (guint i = 0; i < MIN (shape.rank, LB_MAX_RANK); i++)
-    g_string_append_printf (text, "%s%" G_GINT64_FORMAT, i > 0 ? ", " : "", shape.dim[i]);
-  g_string_append_c (text, ']');
-  return g_string_free (text, FALSE);
+  write_shape (&shape, text);
+  return g_strdup (text);
+}
+
+/* "f32[10, 3]"; returns its length. Packets come by the million: no memory is taken, and no printf(). */
+static gsize
+write_type (const LbTensor *tensor, char text[TYPE_SIZE])
+{
+  return (gsize)(write_shape (&tensor->shape, g_stpcpy (text, dtypes[tensor->dtype].name)) - text);
 }
 
 static LbTensor *
-tensor_over (LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestroyNotify release)
+fill (LbTensor *tensor, LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestroyNotify release)
 {
-  LbTensor *tensor = g_new (LbTensor, 1);
-
   /* Dimensions beyond the rank are 0, so that equal shapes are equal bytes. */
   for (guint i = shape.rank; i < LB_MAX_RANK; i++)
     shape.dim[i] = 0;
@@ -139,18 +179,42 @@ tensor_over (LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestr
   return tensor;
 }
 
+static LbTensor *
+tensor_over (LbDType dtype, LbShape shape, gpointer data, gpointer owner, GDestroyNotify release)
+{
+  return fill (g_slice_new (LbTensor), dtype, shape, data, owner, release);
+}
+
+static gpointer
+align (char *block)
+{
+  gsize misaligned = (guintptr)block % ALIGNMENT;
+
+  return block + (misaligned > 0 ? ALIGNMENT - misaligned : 0);
+}
+
+static LbTensor *
+allocate_small (LbDType dtype, LbShape shape)
+{
+  char *block = g_slice_alloc0 (SMALL_BLOCK);
+  LbTensor *tensor = fill ((LbTensor *)block, dtype, shape, align (block + sizeof (LbTensor)), NULL, NULL);
+
+  tensor->is_small = TRUE;
+  return tensor;
+}
+
 /* Takes zeroed memory from calloc(), which gives large blocks as fresh pages that nobody has to touch first, and aligns
  * by hand, which keeps it so. */
 static LbTensor *
 allocate (LbDType dtype, LbShape shape, gsize bytes)
 {
-  char *block = g_try_malloc0 (bytes + ALIGNMENT);
+  char *block = bytes > SMALL ? g_try_malloc0 (bytes + ALIGNMENT) : NULL;
 
-  if (block == NULL)
+  if (bytes > SMALL && block == NULL)
     return NULL;
-  gsize misaligned = (guintptr)block % ALIGNMENT;
-  LbTensor *tensor = tensor_over (dtype, shape, block + (misaligned > 0 ? ALIGNMENT - misaligned : 0), block, g_free);
-  tensor->account = lb_account_take (bytes);
+  LbTensor *tensor
+      = block == NULL ? allocate_small (dtype, shape) : tensor_over (dtype, shape, align (block), block, g_free);
+  tensor->account = bytes > 0 ? lb_account_take (bytes) : NULL;
   return tensor;
 }
 
@@ -246,7 +310,10 @@ lb_tensor_unref (LbTensor *tensor)
     tensor->release (tensor->owner);
   if (tensor->account != NULL)
     lb_account_give (tensor->account, lb_tensor_bytes (tensor));
-  g_free (tensor);
+  if (tensor->is_small)
+    g_slice_free1 (SMALL_BLOCK, tensor);
+  else
+    g_slice_free (LbTensor, tensor);
 }
 
 gboolean
@@ -355,17 +422,22 @@ lb_tensor_convert (const LbTensor *tensor, LbDType dtype)
   return converted;
 }
 
+void
+lb_tensor_add_to_digest (const LbTensor *tensor, LbSha256 *sha256)
+{
+  char type[TYPE_SIZE];
+
+  lb_sha256_add (sha256, type, write_type (tensor, type));
+  lb_sha256_add (sha256, tensor->data, lb_tensor_bytes (tensor));
+}
+
 char *
 lb_tensor_digest (const LbTensor *tensor)
 {
   g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   char digest[LB_DIGEST_SIZE];
-  g_autofree char *dims = lb_shape_to_string (tensor->shape);
-  const char *name = dtypes[tensor->dtype].name;
 
-  lb_sha256_add (sha256, name, strlen (name));
-  lb_sha256_add (sha256, dims, strlen (dims));
-  lb_sha256_add (sha256, tensor->data, lb_tensor_bytes (tensor));
+  lb_tensor_add_to_digest (tensor, sha256);
   lb_sha256_end (sha256, digest);
   return g_strdup (digest);
 }

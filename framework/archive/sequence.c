@@ -1,0 +1,42 @@
+/* Packets beside a manifest. */
+#include "archive/sequence.h"
+
+#include <string.h>
+
+#include "stream/record.h"
+
+static gboolean
+is_told (const LbManifestPacket *told, const LbPacket *packet)
+{
+  gboolean same = lb_packet_n_fields (packet) == told->tensors->len;
+  for (guint i = 0; same && i < told->tensors->len; i++) {
+    const LbManifestTensor *tensor = told->tensors->pdata[i];
+    g_autofree char *digest = lb_tensor_digest (lb_packet_field_tensor (packet, i));
+    same = strcmp (digest, tensor->digest) == 0 && strcmp (tensor->name, lb_packet_field_name (packet, i)) == 0;
+  }
+  return same;
+}
+
+static gboolean
+may_be_in_group (LbSequence *sequence, const LbPacket *packet)
+{
+  const LbManifestGroup *group = &g_array_index (sequence->output->groups, LbManifestGroup, sequence->group);
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  if (sequence->in_group++ > 0)
+    lb_sha256_add (sha256, sequence->digest, LB_DIGEST_SIZE - 1);
+  lb_record_add_to_digest (packet, sha256);
+  lb_sha256_end (sha256, sequence->digest);
+  if (sequence->in_group < group->n)
+    return TRUE;
+  sequence->in_group = 0;
+  sequence->group++;
+  return strcmp (sequence->digest, group->digest) == 0;
+}
+
+gboolean
+lb_sequence_next (LbSequence *sequence, const LbPacket *packet)
+{
+  guint64 n = sequence->n++;
+  return n < sequence->output->packets->len ? is_told (sequence->output->packets->pdata[n], packet)
+                                            : may_be_in_group (sequence, packet);
+}
