@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Fewer tiles than this make matrix products too thin to win over direct convolution. */
-#define LEAST_TILES 32
+/* Fewer tiles than points make matrix products too thin to win over direct convolution. */
+#define LEAST_TILES LB_WINOGRAD_POINTS
 
 typedef struct {
   LbGraph *graph;
