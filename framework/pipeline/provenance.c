@@ -19,6 +19,7 @@ typedef struct {
   guint stage;
   const LbProperty *property;
   char *digest, *name, *path; /* @name: the last part of its path, @path: in an archive */
+  char *content;              /* "sha256:DIGEST" */
   gboolean is_folder;
   guint64 bytes; /* of a file */
 } Input;
@@ -38,6 +39,7 @@ input_clear (gpointer data)
   g_free (input->digest);
   g_free (input->name);
   g_free (input->path);
+  g_free (input->content);
 }
 
 /* ---- Before the run ---- */
@@ -65,6 +67,7 @@ add_input (LbProvenance *provenance, guint stage, const LbProperty *property, co
   input.bytes = input.is_folder ? 0 : (guint64)status.st_size;
   input.digest = lb_digest_of_path (path, cache);
   input.name = plain_name (path);
+  input.content = g_strconcat ("sha256:", input.digest, NULL);
   input.path = g_strdup_printf ("inputs/%s/%s", input.digest, input.name);
   g_array_append_val (provenance->inputs, input);
 }
@@ -471,6 +474,23 @@ path_in_archive (gpointer data, guint stage, const LbProperty *property)
 {
   const Input *input = find_input (data, stage, property);
   return input != NULL ? input->path : NULL;
+}
+
+/* An archive may be run again on inputs that lie under other names, and gives the same bits. Of a path where nothing
+ * was when the run began nothing is told. */
+static const char *
+content_of (gpointer data, guint stage, const LbProperty *property)
+{
+  const Input *input = find_input (data, stage, property);
+  if (property->kind != LB_PROPERTY_PATH)
+    return NULL;
+  return input != NULL ? input->content : "";
+}
+
+char *
+lb_provenance_ancestry (const LbProvenance *provenance, guint index)
+{
+  return lb_plan_ancestry (provenance->plan, index, content_of, (gpointer)provenance);
 }
 
 static gboolean

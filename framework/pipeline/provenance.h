@@ -30,6 +30,10 @@ typedef struct _LbProvenance LbProvenance;
 LbProvenance *lb_provenance_new (const LbPlan *plan, const char *cache);
 void lb_provenance_free (LbProvenance *provenance);
 
+/* What stage @index was made by, as lb_plan_ancestry(): files are named by their content alone, as sha256:DIGEST.
+ * Free with g_free(). */
+char *lb_provenance_ancestry (const LbProvenance *provenance, guint index);
+
 /* What is known only when the run has ended. */
 typedef struct {
   const char *output_directory;

@@ -99,3 +99,31 @@ lb_plan_to_yaml (const LbPlan *plan)
 {
   return lb_plan_to_portable_yaml (plan, NULL, NULL);
 }
+
+/* ---- Ancestry ---- */
+
+/* Appends stage @index, after those that it reads, to @order, each once. */
+static void
+visit (const LbPlan *plan, guint index, GArray *order)
+{
+  for (guint i = 0; i < order->len; i++)
+    if (g_array_index (order, guint, i) == index)
+      return;
+  const GArray *links = plan->stages[index].links;
+  for (guint i = 0; i < links->len; i++)
+    visit (plan, g_array_index (links, LbPlanLink, i).source, order);
+  g_array_append_val (order, index);
+}
+
+char *
+lb_plan_ancestry (const LbPlan *plan, guint index, LbPathName name, gpointer data)
+{
+  GString *out = g_string_new (NULL);
+  g_autoptr (GArray) order = g_array_new (FALSE, FALSE, sizeof (guint));
+  visit (plan, index, order);
+  g_string_append_printf (out, "limbeck: %d\nseed: %" G_GINT64_FORMAT "\nstages:\n", LB_PIPELINE_FORMAT,
+                          plan->pipeline->seed);
+  for (guint i = 0; i < order->len; i++)
+    append_stage (out, plan, g_array_index (order, guint, i), name, data);
+  return g_string_free (out, FALSE);
+}

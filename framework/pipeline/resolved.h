@@ -15,4 +15,8 @@ typedef const char *(*LbPathName) (gpointer data, guint stage, const LbProperty 
 /* The same with other paths, as they are where it will be read. */
 char *lb_plan_to_portable_yaml (const LbPlan *plan, LbPathName name, gpointer data);
 
+/* What stage @index was made by, the same way, without the title: itself and all stages that it needs, those it reads
+ * before it, in the order of their links. Follows from the recipe of the stage alone, as its results do. */
+char *lb_plan_ancestry (const LbPlan *plan, guint index, LbPathName name, gpointer data);
+
 G_END_DECLS

@@ -191,8 +191,10 @@ static void
 make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
 {
   const LbPlanStage *planned = stage->planned;
+  g_autofree char *ancestry = lb_provenance_ancestry (run->provenance, (guint)(stage - run->stages));
   LbStageSetup setup = {
     .name = planned->written->name,
+    .ancestry = ancestry,
     .type = planned->entry->type,
     .self = planned->self,
     .key = lb_key ((guint64)run->plan->pipeline->seed),

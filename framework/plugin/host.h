@@ -45,7 +45,8 @@ typedef struct {
 } LbStageLink;
 
 typedef struct {
-  const char *name; /* in the pipeline */
+  const char *name;     /* in the pipeline */
+  const char *ancestry; /* or NULL; see lb_stage_ancestry() */
   const LbStageType *type;
   gpointer self; /* properties set; the caller's */
   LbKey key;     /* of the pipeline's seed */

@@ -15,7 +15,7 @@ typedef struct {
 } LbInputPort;
 
 struct _LbStage {
-  char *name;
+  char *name, *ancestry;
   const LbStageType *type;
   gpointer self;
   LbKey key;

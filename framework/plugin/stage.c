@@ -60,6 +60,7 @@ lb_stage_new (const LbStageSetup *setup)
   LbStage *stage = g_new0 (LbStage, 1);
 
   stage->name = g_strdup (setup->name);
+  stage->ancestry = g_strdup (setup->ancestry);
   stage->type = setup->type;
   stage->self = setup->self;
   stage->key = setup->key;
@@ -96,6 +97,7 @@ lb_stage_free (LbStage *stage)
   g_free (stage->outputs);
   g_free (stage->n_pushed);
   g_free (stage->name);
+  g_free (stage->ancestry);
   g_free (stage->output_directory);
   lb_compute_free (stage->compute);
   lb_account_unref (stage->account);
@@ -503,6 +505,12 @@ lb_stage_report (LbStage *stage, const char *text)
     stage->keeper.report (stage->keeper_data, text);
   if (stage->listener.report != NULL)
     stage->listener.report (stage->listener_data, stage, text);
+}
+
+const char *
+lb_stage_ancestry (LbStage *stage)
+{
+  return stage->ancestry;
 }
 
 char *

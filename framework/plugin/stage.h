@@ -250,6 +250,13 @@ void lb_stage_metric (LbStage *stage, const char *name, double value, const char
 /* Text (a table, a few lines) that the command prints when the run has ended, in pipeline order. */
 void lb_stage_report (LbStage *stage, const char *text);
 
+/* What the stage's results were made by, for files that travel alone: the text of a pipeline file of this stage and all
+ * that it needs, with the seed, every property's value, and input files named by the SHA-256 of their bytes. As the
+ * results do, it depends on neither clock nor machine, paths nor thread count; nor on versions, so that a later version
+ * that computes the same writes the same (run/provenance.json has them). NULL outside a pipeline; the stage's. Since
+ * 1.2. */
+const char *lb_stage_ancestry (LbStage *stage);
+
 /* Path of a result file in the run's output directory, "OUTPUT/@name"; free with g_free(). Write it with
  * lb_stage_write() or lb_npz_write() so that it appears only when complete. */
 char *lb_stage_output_path (LbStage *stage, const char *name);

@@ -3,15 +3,19 @@
  *   images u8|f16|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
  *   of whitened images whitening_mean f32 [c, h, w] and unwhitening f32 [c, h, w, c, h, w],
  *   and for augmented samples windows f32 [v, 4], dense_labels f32|f16|u8 [n, v, kept], of top-k labels dense_classes
- *   u8|i32 [n, v, kept], and labelled_images u8 [64], the digest of the images that the dense labels are of
+ *   u8|i32 [n, v, kept], and labelled_images u8 [64], the digest of the images that the dense labels are of; where the
+ *   windows form a grid, grid i64 [1] and ratio f64 [2], N and the parts of height and width that a window covers,
+ *   and provenance u8 [letters], the pipeline that made the set
  *
  * Three stage types (those of trajectory.c apart): npz-sink writes what it is sent, samples or augmented; npz-source
  * and npz-augmented-source read a file back as one or the other, since what an output carries is fixed before anything
  * runs. A file is checked in full, when the pipeline is checked and again when it is read.
  */
+#include "grid.h"
 #include "trajectory.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MAX_BYTES ((gsize)8 << 30)
 
@@ -113,13 +117,66 @@ packet_as_stored (LbPacket *packet, LbTensor *images)
   return stored;
 }
 
+/* Adds a member of the file that is no field of the packet; takes @tensor. */
+static void
+add_member (GArray *members, GPtrArray *owned, const char *name, LbTensor *tensor)
+{
+  LbNamedTensor member = { (char *)name, tensor };
+
+  g_ptr_array_add (owned, tensor);
+  g_array_append_val (members, member);
+}
+
+static void
+add_classes (LbStage *stage, GArray *members, GPtrArray *owned)
+{
+  LbTensor *classes;
+
+  if (lb_stage_dim (stage, "classes") == LB_UNKNOWN)
+    return;
+  classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
+  lb_tensor_i64 (classes)[0] = lb_stage_dim (stage, "classes");
+  add_member (members, owned, "classes", classes);
+}
+
+static void
+add_grid (LbPacket *packet, GArray *members, GPtrArray *owned)
+{
+  LbTensor *windows = lb_packet_get (packet, "windows"), *images = lb_packet_get (packet, "images"), *n, *ratio;
+  Grid grid;
+
+  if (!windows || lb_tensor_dim (windows, 0) < 1
+      || !find_grid (windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), &grid))
+    return;
+  n = lb_tensor_new (LB_I64, LB_SHAPE (1));
+  lb_tensor_i64 (n)[0] = grid.n;
+  add_member (members, owned, "grid", n);
+  ratio = lb_tensor_new (LB_F64, LB_SHAPE (2));
+  lb_tensor_f64 (ratio)[0] = grid.rows;
+  lb_tensor_f64 (ratio)[1] = grid.columns;
+  add_member (members, owned, "ratio", ratio);
+}
+
+static void
+add_provenance (LbStage *stage, GArray *members, GPtrArray *owned)
+{
+  const char *ancestry = lb_stage_ancestry (stage);
+  LbTensor *letters;
+
+  if (!ancestry)
+    return;
+  letters = lb_tensor_new (LB_U8, LB_SHAPE ((gint64)strlen (ancestry)));
+  memcpy (lb_tensor_u8 (letters), ancestry, strlen (ancestry));
+  add_member (members, owned, "provenance", letters);
+}
+
 static gboolean
 sink_run (LbStage *stage, gpointer data, GError **error)
 {
   Sink *self = data;
   g_autoptr (LbPacket) packet = lb_stage_collect (stage, "samples", error), stored = NULL;
   g_autoptr (LbTensor) images = NULL;
-  g_autoptr (LbTensor) classes = lb_tensor_new (LB_I64, LB_SHAPE (1));
+  g_autoptr (GPtrArray) owned = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_tensor_unref);
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (LbNamedTensor));
   g_autofree char *path = lb_stage_output_path (stage, self->file);
 
@@ -131,11 +188,9 @@ sink_run (LbStage *stage, gpointer data, GError **error)
 
     g_array_append_val (members, member);
   }
-  if (lb_stage_dim (stage, "classes") != LB_UNKNOWN) {
-    LbNamedTensor member = { (char *)"classes", classes };
-    lb_tensor_i64 (classes)[0] = lb_stage_dim (stage, "classes");
-    g_array_append_val (members, member);
-  }
+  add_classes (stage, members, owned);
+  add_grid (stored, members, owned);
+  add_provenance (stage, members, owned);
   return lb_npz_write (path, (LbNamedTensor *)(void *)members->data, members->len, self->compress, error);
 }
 
@@ -255,6 +310,29 @@ get_text (const char *path, GArray *members, const char *name, gint64 length, ch
   return TRUE;
 }
 
+/* Where the file tells of a grid, it must be that of its windows, or whoever cuts by the grid cuts other views. */
+static gboolean
+check_grid (const char *path, GArray *members, LbTensor *windows, LbTensor *images, GError **error)
+{
+  LbTensor *n = find_member (members, "grid"), *ratio = find_member (members, "ratio");
+  const float *first = lb_tensor_f32 (windows);
+  Grid grid;
+
+  if (!n && !ratio)
+    return TRUE;
+  if (!n || lb_tensor_dtype (n) != LB_I64 || lb_tensor_size (n) != 1)
+    return lb_input_error (path, error, "member 'grid' is not one i64, which the member 'ratio' belongs to");
+  if (!ratio || lb_tensor_dtype (ratio) != LB_F64 || lb_tensor_size (ratio) != 2)
+    return lb_input_error (path, error, "member 'ratio' is not two f64, which the member 'grid' belongs to");
+  grid = (Grid){ lb_tensor_i64 (n)[0], lb_tensor_f64 (ratio)[0], lb_tensor_f64 (ratio)[1] };
+  if (grid_has (&grid, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3)))
+    return TRUE;
+  return lb_input_error (path, error,
+                         "members 'grid' and 'ratio' are %d and %g of the height and %g of the width, but member "
+                         "'windows' has %d windows, the first of %g x %g pixels; expected those of the grid",
+                         (int)grid.n, grid.rows, grid.columns, (int)lb_tensor_dim (windows, 0), first[3], first[2]);
+}
+
 static gboolean
 add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, GError **error)
 {
@@ -278,6 +356,7 @@ add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, 
   if (labelled)
     lb_packet_set_text (packet, "labelled_images", labelled);
   if (!lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)
+      || !check_grid (path, members, windows, images, error)
       || !lb_dense_labels_check_images (path, labelled, images, error))
     return FALSE;
   decoded = lb_dense_labels_decode (path, dense, named, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes,
@@ -467,7 +546,9 @@ static const LbStageType sink_type = {
   .summary = "Writes samples, or augmented samples, as an .npz file that NumPy loads",
   .description
   = "Writes one member for each field as it is carried (images, labels, mean, std, and windows and dense_labels when "
-    "there are any), and the number of classes. With storage, images are written as u8 (a quarter of f32, but rounded "
+    "there are any), the number of classes, grid and ratio where the windows form a grid, and provenance: the text of "
+    "the pipeline that made the set, with its seed, every property, and digests of the input files. With "
+    "storage, images are written as u8 (a quarter of f32, but rounded "
     "to the 256 values of a picture) or f16 (a half, with 11 bits of precision); sources read either back. The same "
     "samples give the same bytes. The file appears under its name only when it is complete.",
   .inputs = sink_inputs,

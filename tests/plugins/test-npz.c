@@ -212,7 +212,8 @@ test_refuses_bad_dense_labels (void)
   const char *type = "npz-augmented-source";
 
   refuses (type, "windows", NULL, "has no member 'windows'; expected one of f32 with 2 dimensions");
-  refuses (type, "dense_labels", NULL, "has no member 'dense_labels'; expected one of u8 or f32 or f16 with 3 dimensions");
+  refuses (type, "dense_labels", NULL,
+           "has no member 'dense_labels'; expected one of u8 or f32 or f16 with 3 dimensions");
   refuses (type, "windows", lb_tensor_new (LB_F32, LB_SHAPE (1, 5)),
            "member 'windows' has 5 columns; expected 4: x, y, width, height");
   refuses (type, "windows", f32_of (LB_SHAPE (1, 4), (const float[]){ 0, 0, 3, 1 }),
@@ -257,6 +258,68 @@ test_stored_labels_come_back (void)
   g_assert_cmpstr (labelled, ==, stored);
   g_assert_cmpstr (labelled, !=, digest);
   g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (back, "making_flops"))[0], ==, 3e9);
+}
+
+/* The tensor of member @name of the file @path; NULL when there is none. */
+static LbTensor *
+member_of (const char *path, const char *name)
+{
+  g_autoptr (GArray) members = lb_npz_read (path, 1 << 20, NULL);
+  LbTensor *found = NULL;
+
+  g_assert_nonnull (members);
+  for (guint i = 0; i < members->len; i++)
+    if (g_str_equal (g_array_index (members, LbNamedTensor, i).name, name))
+      found = lb_tensor_ref (g_array_index (members, LbNamedTensor, i).tensor);
+  return found;
+}
+
+/* The file tells the grid of its windows and what part of each axis they cover, and is refused with another grid. */
+static void
+test_tells_the_grid_of_windows (void)
+{
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-augmented-source");
+  g_autoptr (LbPacket) packet = small_set (TRUE);
+  LbTensor *images = lb_packet_get (packet, "images");
+  gint64 h = lb_tensor_dim (images, 2), w = lb_tensor_dim (images, 3);
+  g_autoptr (LbTensor) windows = lb_view_windows (h, w, 1, 0.5), grid = NULL, ratio = NULL;
+  g_autofree char *path = NULL;
+
+  lb_packet_set (packet, "windows", windows);
+  path = write_set (sink, packet, "augmented");
+  grid = member_of (path, "grid");
+  ratio = member_of (path, "ratio");
+  g_assert_true (grid && ratio);
+  g_assert_cmpint (lb_tensor_i64 (grid)[0], ==, 1);
+  g_assert_cmpfloat (lb_tensor_f64 (ratio)[0], ==, 0.5);
+  g_assert_cmpfloat (lb_tensor_f64 (ratio)[1], ==, 0.5);
+  lb_harness_set (source, "file", path);
+  harness_run_well (source);
+}
+
+static void
+test_refuses_another_grid (void)
+{
+  g_autoptr (LbHarness) sink = lb_harness_new ("npz-sink"), source = lb_harness_new ("npz-augmented-source");
+  g_autoptr (LbPacket) packet = small_set (TRUE);
+  LbTensor *images = lb_packet_get (packet, "images");
+  g_autoptr (LbTensor) windows = lb_view_windows (lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), 1, 0.5);
+  g_autofree char *path = NULL, *message = NULL;
+
+  lb_packet_set (packet, "windows", windows);
+  path = write_set (sink, packet, "augmented");
+  {
+    g_autoptr (GArray) members = lb_npz_read (path, 1 << 20, NULL);
+    for (guint i = 0; i < members->len; i++)
+      if (g_str_equal (g_array_index (members, LbNamedTensor, i).name, "ratio"))
+        lb_tensor_f64 (g_array_index (members, LbNamedTensor, i).tensor)[1] = 0.75;
+    g_assert_true (lb_npz_write (path, (LbNamedTensor *)(void *)members->data, members->len, FALSE, NULL));
+  }
+  message = g_strdup_printf ("%s: members 'grid' and 'ratio' are 1 and 0.5 of the height and 0.75 of the width, but "
+                             "member 'windows' has 1 windows, the first of %g x %g pixels; expected those of the grid",
+                             path, lb_tensor_f32 (windows)[3], lb_tensor_f32 (windows)[2]);
+  lb_harness_set (source, "file", path);
+  harness_refuses (source, LB_ERROR_INPUT, message);
 }
 
 /* A file whose images were put in place of those that were labelled. */
@@ -321,6 +384,8 @@ main (int argc, char **argv)
   g_test_add_func ("/npz/refuses-bad-samples", test_refuses_bad_samples);
   g_test_add_func ("/npz/stored-labels-come-back", test_stored_labels_come_back);
   g_test_add_func ("/npz/refuses-labels-of-other-images", test_refuses_labels_of_other_images);
+  g_test_add_func ("/npz/tells-the-grid-of-windows", test_tells_the_grid_of_windows);
+  g_test_add_func ("/npz/refuses-another-grid", test_refuses_another_grid);
   g_test_add_func ("/npz/refuses-bad-dense-labels", test_refuses_bad_dense_labels);
   g_test_add_func ("/npz/takes-numpys-own-dtypes", test_takes_numpys_own_dtypes);
   return g_test_run ();
