@@ -25,7 +25,11 @@ CASES = [('alexnet', 1, 28), ('alexnet', 3, 32), ('vgg11', 1, 28), ('vgg11', 3, 
          ('resnet18', 3, 32), ('vit', 1, 28), ('vit', 3, 32), ('vit:patch=2:depth=2:norm=none', 3, 8),
          ('convnet-d2:width=8:norm=group:activation=leaky-relu:pooling=max', 3, 8),
          ('convnet-d2:width=8:norm=batch:activation=sigmoid', 1, 8),
-         ('convnet-d1:width=8:norm=none:activation=sigmoid:pooling=none', 3, 8)]
+         ('convnet-d1:width=8:norm=none:activation=sigmoid:pooling=none', 3, 8),
+         # Larger images.
+         ('convnet-d4:width=16', 3, 64), ('convnet-d5:width=16', 3, 128), ('convnet-d5:width=16', 1, 128),
+         ('alexnet', 3, 64), ('alexnet', 1, 128), ('vgg11', 3, 64), ('vgg11', 1, 128),
+         ('resnet18', 3, 64), ('resnet18', 1, 128), ('vit', 3, 64), ('vit:depth=2', 1, 128)]
 
 GRAD_CAM_CASES = [('convnet-d3', 1, 28), ('convnet-d2:width=8:norm=group:activation=leaky-relu:pooling=max', 3, 8),
                   ('alexnet', 1, 28), ('vgg11', 3, 32), ('resnet18', 3, 32), ('vit', 1, 28)]
@@ -129,12 +133,12 @@ def resnet18(t, x):
             if stride == 2:
                 x = t.norm(t.conv(x, out, 1, stride, bias=False), 'instance')
             x = t.maps = F.relu(y + x)
-    return t.linear(F.avg_pool2d(x, 4))
+    return t.linear(F.avg_pool2d(x, x.shape[2]))  # 4 at 28 and 32 pixels, as published; larger ones as in GLaD
 
 
-def vit(t, x, patch=4, depth=6, norm='layer'):
+def vit(t, x, patch=0, depth=6, norm='layer'):
     n, heads, width = x.shape[0], 8, 64
-    patch = int(patch)
+    patch = int(patch) or max(4, x.shape[2] // 8)
     x = t.conv(x, 512, patch, patch).flatten(2).transpose(1, 2)
     position, token = t.take('position', 1, x.shape[1] + 1, 512), t.take('class', 1, 1, 512)
     x = torch.cat((token.expand(n, 1, 512), x), 1) + position
