@@ -8,10 +8,10 @@ G_BEGIN_DECLS
 
 typedef struct {
   const LbManifestOutput *output;
-  guint64 n;        /* packets so far */
-  guint64 in_group; /* of these, in the group that is not complete */
-  guint group;      /* the one that the next belongs to */
-  char digest[LB_DIGEST_SIZE];
+  guint64 n;                      /* packets so far */
+  guint64 in_group;               /* of these, in the group that is not complete */
+  guint group;                    /* the one that the next belongs to */
+  guint8 digest[LB_DIGEST_BYTES]; /* of these */
 } LbSequence;
 
 /* Whether @packet may be the next of sequence->output, of which there are more. One that is told in a group is only

@@ -32,12 +32,33 @@ lb_sha256_add (LbSha256 *sha256, gconstpointer data, gsize length)
 }
 
 void
+lb_sha256_end_bytes (LbSha256 *sha256, guint8 bytes[LB_DIGEST_BYTES])
+{
+  sha256_digest (&sha256->context, LB_DIGEST_BYTES, bytes);
+}
+
+void
+lb_digest_to_text (const guint8 bytes[LB_DIGEST_BYTES], char digest[LB_DIGEST_SIZE])
+{
+  base16_encode_update (digest, LB_DIGEST_BYTES, bytes);
+  digest[LB_DIGEST_SIZE - 1] = '\0';
+}
+
+gboolean
+lb_digest_from_text (const char *digest, guint8 bytes[LB_DIGEST_BYTES])
+{
+  struct base16_decode_ctx context;
+  size_t length = LB_DIGEST_BYTES;
+  base16_decode_init (&context);
+  return lb_is_digest (digest) && base16_decode_update (&context, &length, bytes, LB_DIGEST_SIZE - 1, digest) != 0;
+}
+
+void
 lb_sha256_end (LbSha256 *sha256, char digest[LB_DIGEST_SIZE])
 {
-  guint8 bytes[SHA256_DIGEST_SIZE];
-  sha256_digest (&sha256->context, sizeof bytes, bytes);
-  base16_encode_update (digest, sizeof bytes, bytes);
-  digest[LB_DIGEST_SIZE - 1] = '\0';
+  guint8 bytes[LB_DIGEST_BYTES];
+  lb_sha256_end_bytes (sha256, bytes);
+  lb_digest_to_text (bytes, digest);
 }
 
 void

@@ -128,9 +128,9 @@ note_in_group (LbLedger *ledger, LbSent *sent, const LbPacket *packet)
     last->n = 0;
   }
   if (last->n++ > 0)
-    lb_sha256_add (ledger->sha256, last->digest, LB_DIGEST_SIZE - 1);
+    lb_sha256_add (ledger->sha256, last->digest, sizeof last->digest);
   lb_record_add_to_digest (packet, ledger->sha256);
-  lb_sha256_end (ledger->sha256, last->digest);
+  lb_sha256_end_bytes (ledger->sha256, last->digest);
 }
 
 LbSentMark
@@ -308,9 +308,11 @@ add_sent (JsonBuilder *builder, const LbSent *sent)
   }
   for (guint i = 0; i < sent->groups->len; i++) {
     const LbSentGroup *group = &g_array_index (sent->groups, LbSentGroup, i);
+    char digest[LB_DIGEST_SIZE];
+    lb_digest_to_text (group->digest, digest);
     json_builder_begin_object (builder);
     add_count (builder, "packets", group->n);
-    add_text (builder, "sha256", group->digest);
+    add_text (builder, "sha256", digest);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -459,10 +461,9 @@ static gboolean
 read_sent_group (LbSent *sent, JsonObject *object)
 {
   LbSentGroup group;
-  const char *digest = get_text (object, "sha256");
-  if (!lb_is_digest (digest) || !get_count (object, "packets", &group.n) || group.n == 0)
+  if (!lb_digest_from_text (get_text (object, "sha256"), group.digest) || !get_count (object, "packets", &group.n)
+      || group.n == 0)
     return FALSE;
-  g_strlcpy (group.digest, digest, sizeof group.digest);
   g_array_append_val (sent->groups, group);
   return TRUE;
 }

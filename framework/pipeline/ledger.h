@@ -35,10 +35,10 @@ typedef struct {
 #define LB_SENT_SINGLY 1024
 
 /* @n packets that follow each other. The digest is over all fields of all of them: lb_record_add_to_digest(), where the
- * digest up to the packet before, in hexadecimal, precedes each but the first. */
+ * bytes of the digest up to the packet before precede each but the first. */
 typedef struct {
   guint64 n;
-  char digest[LB_DIGEST_SIZE];
+  guint8 digest[LB_DIGEST_BYTES];
 } LbSentGroup;
 
 /* What one output has sent, kept or not. Of packet LB_SENT_SINGLY * 2^k and those behind it, 2^(k+1) make a group, so

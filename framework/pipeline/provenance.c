@@ -341,9 +341,11 @@ add_packet (JsonBuilder *builder, const GArray *fields)
 static void
 add_group (JsonBuilder *builder, const LbSentGroup *group)
 {
+  char digest[LB_DIGEST_SIZE];
+  lb_digest_to_text (group->digest, digest);
   json_builder_begin_object (builder);
   lb_json_add_integer (builder, "packets", (gint64)group->n);
-  lb_json_add_text (builder, "sha256", group->digest);
+  lb_json_add_text (builder, "sha256", digest);
   json_builder_end_object (builder);
 }
 

@@ -194,10 +194,12 @@ align (char *block)
 }
 
 static LbTensor *
-allocate_small (LbDType dtype, LbShape shape)
+allocate_small (LbDType dtype, LbShape shape, gsize bytes)
 {
-  char *block = g_slice_alloc0 (SMALL_BLOCK);
+  char *block = g_slice_alloc (SMALL_BLOCK);
   LbTensor *tensor = fill ((LbTensor *)block, dtype, shape, align (block + sizeof (LbTensor)), NULL, NULL);
+
+  memset (tensor->data, 0, bytes);
 
   tensor->is_small = TRUE;
   return tensor;
@@ -213,7 +215,7 @@ allocate (LbDType dtype, LbShape shape, gsize bytes)
   if (bytes > SMALL && block == NULL)
     return NULL;
   LbTensor *tensor
-      = block == NULL ? allocate_small (dtype, shape) : tensor_over (dtype, shape, align (block), block, g_free);
+      = block == NULL ? allocate_small (dtype, shape, bytes) : tensor_over (dtype, shape, align (block), block, g_free);
   tensor->account = bytes > 0 ? lb_account_take (bytes) : NULL;
   return tensor;
 }

@@ -95,7 +95,7 @@ test_one_packet (void)
   g_assert_cmpuint (a->groups->len, ==, b->groups->len);
   for (guint i = 0; i < a->groups->len; i++) {
     const LbSentGroup *group = &g_array_index (a->groups, LbSentGroup, i);
-    gboolean same = strcmp (group->digest, g_array_index (b->groups, LbSentGroup, i).digest) == 0;
+    gboolean same = memcmp (group->digest, g_array_index (b->groups, LbSentGroup, i).digest, sizeof group->digest) == 0;
     g_assert_true (same == (3000 < first || 3000 >= first + group->n));
     first += group->n;
   }
