@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <glib.h>
+#include <pthread.h>
 
 /* Weak: programs that are not instrumented may have this object preloaded, too. */
 void __tsan_acquire (void *address) __attribute__ ((weak));
@@ -72,4 +73,16 @@ void(g_once_init_leave) (volatile void *location, gsize result)
 {
   released ((gconstpointer) location);
   REAL (g_once_init_leave) (location, result);
+}
+
+/* GLib asks the system once, whoever calls first, and guards the answer out of sight. */
+const gchar *
+g_get_host_name (void)
+{
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+  pthread_mutex_lock (&lock);
+  const gchar *name = REAL (g_get_host_name) ();
+  pthread_mutex_unlock (&lock);
+  return name;
 }
