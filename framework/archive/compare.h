@@ -19,8 +19,7 @@ typedef struct {
 typedef struct {
   GPtrArray *parted; /* char*: sentences, the first place that parts first */
   guint n_compared;  /* tensors, groups of packets, files and metrics */
-  guint
-      n_unknown; /* of these, those that differ, and of which it is not known by how much: they are not judged close */
+  guint n_unknown;   /* of these, that differ by nobody knows how much: they are not judged close */
 } LbComparison;
 
 /* Compares what came out, in the order in which stages run. Nothing has parted when @second has all that @first has;

@@ -22,10 +22,7 @@ may_be_in_group (LbSequence *sequence, const LbPacket *packet)
 {
   const LbManifestGroup *group = &g_array_index (sequence->output->groups, LbManifestGroup, sequence->group);
   g_autoptr (LbSha256) sha256 = lb_sha256_new ();
-  if (sequence->in_group++ > 0)
-    lb_sha256_add (sha256, sequence->digest, sizeof sequence->digest);
-  lb_record_add_to_digest (packet, sha256);
-  lb_sha256_end_bytes (sha256, sequence->digest);
+  lb_record_chain (packet, sequence->in_group++, sequence->digest, sha256);
   if (sequence->in_group < group->n)
     return TRUE;
   char digest[LB_DIGEST_SIZE];

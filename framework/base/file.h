@@ -27,7 +27,8 @@ gboolean lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize len
 gboolean lb_file_writer_commit (LbFileWriter *writer, GError **error);
 void lb_file_writer_free (LbFileWriter *writer);
 
-/* The commit need not wait for the disk: for what is needed only as long as the process runs. */
+/* The commit need not wait for the disk: for what is needed only as long as the process runs.
+ * Since 1.2. */
 void lb_file_writer_hurry (LbFileWriter *writer);
 
 /* For those who keep a file open and write to it for long: all of @data to @descriptor, which is open on @path; and

@@ -127,10 +127,7 @@ note_in_group (LbLedger *ledger, LbSent *sent, const LbPacket *packet)
     last = &g_array_index (sent->groups, LbSentGroup, n);
     last->n = 0;
   }
-  if (last->n++ > 0)
-    lb_sha256_add (ledger->sha256, last->digest, sizeof last->digest);
-  lb_record_add_to_digest (packet, ledger->sha256);
-  lb_sha256_end_bytes (ledger->sha256, last->digest);
+  lb_record_chain (packet, last->n++, last->digest, ledger->sha256);
 }
 
 LbSentMark

@@ -34,8 +34,7 @@ typedef struct {
 /* Packets of an output whose tensors are told one by one; those behind them are told in groups. */
 #define LB_SENT_SINGLY 1024
 
-/* @n packets that follow each other. The digest is over all fields of all of them: lb_record_add_to_digest(), where the
- * bytes of the digest up to the packet before precede each but the first. */
+/* @n packets that follow each other, and their lb_record_chain(). */
 typedef struct {
   guint64 n;
   guint8 digest[LB_DIGEST_BYTES];

@@ -483,9 +483,9 @@ path_in_archive (gpointer data, guint stage, const LbProperty *property)
 static const char *
 content_of (gpointer data, guint stage, const LbProperty *property)
 {
-  const Input *input = find_input (data, stage, property);
   if (property->kind != LB_PROPERTY_PATH)
     return NULL;
+  const Input *input = find_input (data, stage, property);
   return input != NULL ? input->content : "";
 }
 

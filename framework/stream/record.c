@@ -19,14 +19,17 @@
 #define PIECE (1 << 20)
 
 void
-lb_record_add_to_digest (const LbPacket *packet, LbSha256 *sha256)
+lb_record_chain (const LbPacket *packet, guint64 n, guint8 digest[LB_DIGEST_BYTES], LbSha256 *sha256)
 {
+  if (n > 0)
+    lb_sha256_add (sha256, digest, LB_DIGEST_BYTES);
   for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
     const char *name = lb_packet_field_name (packet, i);
 
     lb_sha256_add (sha256, name, strlen (name) + 1);
     lb_tensor_add_to_digest (lb_packet_field_tensor (packet, i), sha256);
   }
+  lb_sha256_end_bytes (sha256, digest);
 }
 
 /* ---- Writing ---- */

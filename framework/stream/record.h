@@ -17,9 +17,10 @@ typedef gboolean (*LbRecordSink) (gpointer data, gconstpointer bytes, gsize leng
 gboolean lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint64 *length,
                           char digest[LB_DIGEST_SIZE], GError **error);
 
-/* Adds, for each field of @packet in order, its name, a zero byte, and what lb_tensor_add_to_digest() adds of its
- * tensor: the same packet, the same bytes, whoever recorded it. */
-void lb_record_add_to_digest (const LbPacket *packet, LbSha256 *sha256);
+/* The digest of packets that follow each other: @digest, that of the @n before, becomes that of these and @packet. It
+ * is over the digest before, if there is one, and for each field of @packet in order its name, a zero byte, and what
+ * lb_tensor_add_to_digest() adds of its tensor. @sha256 is one that nothing was added to, and is that again. */
+void lb_record_chain (const LbPacket *packet, guint64 n, guint8 digest[LB_DIGEST_BYTES], LbSha256 *sha256);
 
 /* Reads the record of @length bytes that begins at @offset of @descriptor, whose SHA-256 must be @digest.
  * LB_ERROR_INPUT with a sentence that begins with @path when it is cut short, changed, or no record. */
