@@ -30,6 +30,38 @@
 /* Elements of a cache line. */
 #define LINE ((gint64)(64 / sizeof (real)))
 
+/* Lanes of the lower and the upper halves of two vectors, by turns. */
+#if LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 16
+#  define LOWER_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#  define UPPER_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 8
+#  define LOWER_LANES 0, 8, 1, 9, 2, 10, 3, 11
+#  define UPPER_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 4
+#  define LOWER_LANES 0, 4, 1, 5
+#  define UPPER_LANES 2, 6, 3, 7
+#else
+#  define LOWER_LANES 0, 2
+#  define UPPER_LANES 1, 3
+#endif
+
+/* As many vectors as they have lanes, transposed in place: each pass deals the rows of its two halves like cards, so a
+ * pass for each doubling of lanes brings every element to its place. */
+static inline __attribute__ ((always_inline)) void
+transpose_lanes (vec *rows)
+{
+  vec dealt[LB_VECTOR_BYTES / sizeof (real)];
+  UNROLL for (gint64 pass = 1; pass < LANES; pass *= 2)
+  {
+    UNROLL for (gint64 i = 0; i < LANES / 2; i++)
+    {
+      dealt[2 * i] = (vec)__builtin_shufflevector (rows[i], rows[i + LANES / 2], LOWER_LANES);
+      dealt[2 * i + 1] = (vec)__builtin_shufflevector (rows[i], rows[i + LANES / 2], UPPER_LANES);
+    }
+    UNROLL for (gint64 i = 0; i < LANES; i++) rows[i] = dealt[i];
+  }
+}
+
 /* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. With @ahead, a line from there on is
  * brought into the second-level cache for each k. */
 static inline __attribute__ ((always_inline)) void

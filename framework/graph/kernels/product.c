@@ -99,38 +99,6 @@ pack_lines (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n, gin
   }
 }
 
-/* The lanes of @x and @y by turns: the first halves, the second halves. */
-#if LB_VECTOR_BYTES == 64
-#  define FIRST_HALVES(x, y) __builtin_shufflevector (x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#  define SECOND_HALVES(x, y)                                                                                          \
-    __builtin_shufflevector (x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#elif LB_VECTOR_BYTES == 32
-#  define FIRST_HALVES(x, y)  __builtin_shufflevector (x, y, 0, 8, 1, 9, 2, 10, 3, 11)
-#  define SECOND_HALVES(x, y) __builtin_shufflevector (x, y, 4, 12, 5, 13, 6, 14, 7, 15)
-#elif LB_REAL_BITS == 32
-#  define FIRST_HALVES(x, y)  __builtin_shufflevector (x, y, 0, 4, 1, 5)
-#  define SECOND_HALVES(x, y) __builtin_shufflevector (x, y, 2, 6, 3, 7)
-#else
-#  define FIRST_HALVES(x, y)  __builtin_shufflevector (x, y, 0, 2)
-#  define SECOND_HALVES(x, y) __builtin_shufflevector (x, y, 1, 3)
-#endif
-
-/* As many vectors as lanes, transposed by shuffling them as a pack of cards, once for each doubling of lanes. */
-static inline __attribute__ ((always_inline)) void
-transpose_square (vec *v)
-{
-  vec w[LB_VECTOR_BYTES / sizeof (real)];
-  UNROLL for (int done = 1; done < LANES; done *= 2)
-  {
-    UNROLL for (int i = 0; i < LANES / 2; i++)
-    {
-      w[2 * i] = (vec)FIRST_HALVES (v[i], v[i + LANES / 2]);
-      w[2 * i + 1] = (vec)SECOND_HALVES (v[i], v[i + LANES / 2]);
-    }
-    UNROLL for (int i = 0; i < LANES; i++) v[i] = w[i];
-  }
-}
-
 /* The same of B given transposed. */
 static void
 pack_transposed (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n, gint64 width, real *panel)
@@ -143,7 +111,7 @@ pack_transposed (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n
     for (; lines == LANES && p + LANES <= k; p += LANES) {
       vec square[LB_VECTOR_BYTES / sizeof (real)];
       UNROLL for (int l = 0; l < LANES; l++) square[l] = load (line[l] + p);
-      transpose_square (square);
+      transpose_lanes (square);
       UNROLL for (int l = 0; l < LANES; l++) store (panel + (p + l) * width + j, square[l]);
     }
     for (; p < k; p++)

@@ -242,37 +242,6 @@ filter_points (int taps, const vec *g, vec *u)
     transform_filter (taps, half + taps * i, 1, u + 6 * i, 1);
 }
 
-/* Lanes of the lower and the upper halves of two vectors, by turns. */
-#if LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 16
-#  define LOWER_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#  define UPPER_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 8
-#  define LOWER_LANES 0, 8, 1, 9, 2, 10, 3, 11
-#  define UPPER_LANES 4, 12, 5, 13, 6, 14, 7, 15
-#elif LB_VECTOR_BYTES * 8 / LB_REAL_BITS == 4
-#  define LOWER_LANES 0, 4, 1, 5
-#  define UPPER_LANES 2, 6, 3, 7
-#else
-#  define LOWER_LANES 0, 2
-#  define UPPER_LANES 1, 3
-#endif
-
-/* A square of as many vectors as they have lanes, transposed in place: each pass deals the rows of its two halves like
- * cards. */
-INLINE
-transpose (vec *rows)
-{
-  for (gint64 pass = 1; pass < LANES; pass *= 2) {
-    vec dealt[LANES];
-    UNROLL for (gint64 i = 0; i < LANES / 2; i++)
-    {
-      dealt[2 * i] = __builtin_shufflevector (rows[i], rows[i + LANES / 2], LOWER_LANES);
-      dealt[2 * i + 1] = __builtin_shufflevector (rows[i], rows[i + LANES / 2], UPPER_LANES);
-    }
-    UNROLL for (gint64 i = 0; i < LANES; i++) rows[i] = dealt[i];
-  }
-}
-
 /* Weight [out, taps, taps, in], whose taps are @row apart, to [36, in, out], in panels, for the forward product. */
 INLINE
 filter_forward (int taps, const real *weight, gint64 row, gint64 out, gint64 in, real *to)
@@ -285,7 +254,7 @@ filter_forward (int taps, const real *weight, gint64 row, gint64 out, gint64 in,
       for (gint64 i = 0; i < all; i++) {
         for (gint64 l = 0; l < LANES; l++)
           lanes[i][l] = load (weight + ((o + l) * all + i) * row + k);
-        transpose (lanes[i]);
+        transpose_lanes (lanes[i]);
       }
       for (gint64 l = 0; l < LANES; l++) {
         vec g[MOST_TAPS], u[POINTS];
