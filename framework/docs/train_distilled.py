@@ -42,7 +42,9 @@ def train(path, epochs=300, seed=0):
     torch.manual_seed(seed)
     x, y, soft, windows = (None if a is None else torch.as_tensor(a) for a in read(path))
     h, w = x.shape[2:]
-    net = student(torch, x.shape[1], h, int(np.load(path)['classes'][0]))
+    d = np.load(path)
+    net = student(torch, x.shape[1], h, int(d['classes'][0]))
+    t = float(d['temperature'][0]) if 'temperature' in d else 1  # that soft labels were made with
     for epoch in range(epochs):
         if epoch in (0, epochs // 2 + 1):  # a tenth of the rate past half-way, and the momentum from zero
             sgd = torch.optim.SGD(net.parameters(), 0.01 if epoch == 0 else 0.001, momentum=0.9, weight_decay=5e-4)
@@ -55,7 +57,7 @@ def train(path, epochs=300, seed=0):
                 gy = (2 * top + (torch.arange(h) + 0.5) * 2 * height / h) / h - 1
                 grid = torch.stack([gx[:, None].expand(-1, h, -1), gy[:, :, None].expand(-1, -1, w)], 3)
                 cut = F.grid_sample(x[at], grid, padding_mode='border', align_corners=False)
-                loss = loss + F.cross_entropy(net(cut), soft[at, view])
+                loss = loss + t * t * F.cross_entropy(net(cut) / t, soft[at, view])
             sgd.zero_grad()
             loss.backward()
             sgd.step()

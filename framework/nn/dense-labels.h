@@ -19,7 +19,7 @@
 G_BEGIN_DECLS
 
 /* The fields of an augmented set that say what its views and dense labels are, for lb_packet_share(). */
-#define LB_DENSE_LABEL_FIELDS "windows", "dense_labels", "dense_classes", "labelled_images"
+#define LB_DENSE_LABEL_FIELDS "windows", "dense_labels", "dense_classes", "temperature", "labelled_images"
 
 /* How a label is stored, as in the table above. */
 typedef enum { LB_LABELS_F32, LB_LABELS_F16, LB_LABELS_U8, LB_LABELS_TOP_K } LbLabelPrecision;

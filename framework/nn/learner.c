@@ -163,6 +163,7 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   gint64 classes = lb_network_classes (network), n = step->batch;
   guint n_tensors = lb_network_n_tensors (network), n_trained = lb_network_n_trained_tensors (network);
   g_autofree LbNode **moved = g_memdup2 (step->parameters, n_tensors * sizeof (LbNode *));
+  double temperature = settings->dense_temperature != 0 ? settings->dense_temperature : 1;
   LbNode *x, *loss, *scores, *cut;
 
   x = build_images (step, graph, size, settings);
@@ -184,9 +185,10 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   step->view_keys = key_input (graph, network, "view dropout keys", n);
   memcpy (moved + n_trained, statistics, (n_tensors - n_trained) * sizeof (LbNode *));
   scores = lb_network_apply_training (network, moved, cut, step->view_keys, statistics);
-  if (settings->dense_temperature != 0 && settings->dense_temperature != 1)
-    scores = lb_scale (scores, 1 / settings->dense_temperature);
-  return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets), settings->dense_weight));
+  /* Scaled also by 1: what a step costs does not depend on the temperature, which the set brings. */
+  scores = lb_scale (scores, 1 / temperature);
+  return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets),
+                                 settings->dense_weight * temperature * temperature));
 }
 
 static void

@@ -16,7 +16,8 @@ typedef struct {
 static const char *const precisions[] = { "f32", "f16", "u8", "top-k", NULL };
 
 static const LbProperty properties[] = {
-  LB_NUMBER (Labeler, temperature, "temperature", "1", 0.01, 1000, NULL, "T: scores are divided by it before softmax"),
+  LB_NUMBER (Labeler, temperature, "temperature", "4", 0.01, 1000, NULL,
+             "T: scores are divided by it before softmax; goes with the labels, whose learners divide by it too"),
   LB_CHOICE (
       Labeler, precision, "precision", "f32", precisions,
       "How a label is stored: f32 (4 bytes a class), f16 (2), u8 (1, in 255ths), or top-k: the likeliest classes "
@@ -165,6 +166,7 @@ augment (LbStage *stage, const Labeler *self, const Work *work)
   lb_packet_take (packet, "dense_labels", labels);
   if (named)
     lb_packet_take (packet, "dense_classes", named);
+  lb_packet_set_number (packet, "temperature", self->temperature);
   lb_packet_set_text (packet, "labelled_images", digest);
   return packet;
 }

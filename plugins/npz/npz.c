@@ -3,8 +3,8 @@
  *   images u8|f16|f32 [n, c, h, w], labels i32 [n], mean and std f32 [c], classes i64 [1],
  *   of whitened images whitening_mean f32 [c, h, w] and unwhitening f32 [c, h, w, c, h, w],
  *   and for augmented samples windows f32 [v, 4], dense_labels f32|f16|u8 [n, v, kept], of top-k labels dense_classes
- *   u8|i32 [n, v, kept], and labelled_images u8 [64], the digest of the images that the dense labels are of; where the
- *   windows form a grid, grid i64 [1] and ratio f64 [2], N and the parts of height and width that a window covers,
+ *   u8|i32 [n, v, kept], temperature f64 [1] of the labeler, and labelled_images u8 [64], the digest of the images that
+ *   the dense labels are of; where the windows form a grid, grid i64 [1] and ratio f64 [2], N and the parts of height and width that a window covers,
  *   and provenance u8 [letters], the pipeline that made the set
  *
  * Three stage types (those of trajectory.c apart): npz-sink writes what it is sent, samples or augmented; npz-source
@@ -333,6 +333,27 @@ check_grid (const char *path, GArray *members, LbTensor *windows, LbTensor *imag
                          (int)grid.n, grid.rows, grid.columns, (int)lb_tensor_dim (windows, 0), first[3], first[2]);
 }
 
+/* The temperature of the labels, where the file tells one. */
+static gboolean
+add_temperature (const char *path, GArray *members, LbPacket *packet, GError **error)
+{
+  LbTensor *temperature = find_member (members, "temperature");
+  double t;
+
+  if (!temperature)
+    return TRUE;
+  if (lb_tensor_dtype (temperature) != LB_F64 || lb_tensor_size (temperature) != 1)
+    return lb_input_error (path, error, "member 'temperature' is not one f64; expected that of the labeler");
+  t = lb_tensor_f64 (temperature)[0];
+  if (!(t >= 0.01 && t <= 1000))
+    return lb_input_error (path, error,
+                           "member 'temperature' is %g; expected what the labeler's scores were divided by, 0.01 to "
+                           "1000",
+                           t);
+  lb_packet_set_number (packet, "temperature", t);
+  return TRUE;
+}
+
 static gboolean
 add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, GError **error)
 {
@@ -356,7 +377,7 @@ add_views (const char *path, GArray *members, gint64 classes, LbPacket *packet, 
   if (labelled)
     lb_packet_set_text (packet, "labelled_images", labelled);
   if (!lb_windows_check (path, windows, lb_tensor_dim (images, 2), lb_tensor_dim (images, 3), error)
-      || !check_grid (path, members, windows, images, error)
+      || !check_grid (path, members, windows, images, error) || !add_temperature (path, members, packet, error)
       || !lb_dense_labels_check_images (path, labelled, images, error))
     return FALSE;
   decoded = lb_dense_labels_decode (path, dense, named, lb_tensor_dim (images, 0), lb_tensor_dim (windows, 0), classes,

@@ -76,6 +76,14 @@ set_bytes (LbPacket *samples, const LbLearningSet *set)
   return bytes;
 }
 
+static double
+label_temperature (LbPacket *samples)
+{
+  LbTensor *temperature = lb_packet_get (samples, "temperature");
+
+  return temperature ? lb_tensor_f64 (temperature)[0] : 1;
+}
+
 /* ---- Learners ---- */
 
 /* What students of one architecture have in common. */
@@ -374,7 +382,8 @@ trainer_run (LbStage *stage, gpointer data, GError **error)
 
   g_array_set_clear_func (kinds, kind_clear);
   if (!packet || !choose_rate (data, stage, packet, error) || !set_open (&course.set, &dense, stage, packet, error)
-      || !make_settings (data, course.set.windows ? lb_tensor_dim (course.set.windows, 0) : 0, &course.settings, error)
+      || !make_settings (data, course.set.windows ? lb_tensor_dim (course.set.windows, 0) : 0,
+                         label_temperature (packet), &course.settings, error)
       || !add_kinds (&course, lb_stage_dim (stage, "classes"), error))
     return FALSE;
   course.is_followed = lb_stage_has_port (stage, "trajectory");

@@ -6,7 +6,9 @@
  * counts. On a set with dense labels (LADD, arXiv 2409.16239) the loss has a second term for views of the images, which
  * are cut again at each step:
  *
- *   loss = CE (images, hard labels) + dense-weight * CE (views / dense-temperature, dense labels)
+ *   loss = CE (images, hard labels) + dense-weight * T^2 * CE (views / T, dense labels)
+ *
+ * with T the temperature of the labels, unless dense-temperature says otherwise.
  */
 #include "trainer.h"
 
@@ -53,11 +55,10 @@ static const LbProperty properties[] = {
              "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
              "of the batch (CutMix); not of views"),
   LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
-             "Weight of the loss on views, where the set has dense labels"),
-  LB_NUMBER (Trainer, dense_temperature, "dense-temperature", "1", 0.01, 1000, NULL,
-             "Scores of views are divided by it before softmax, where the set has dense labels; for labels of a "
-             "labeler of that temperature. Gradients then shrink by it, twice at high ones: dense-weight makes up for "
-             "that"),
+             "Weight of the loss on views, where the set has dense labels; the square of their temperature comes on top"),
+  LB_NUMBER (Trainer, dense_temperature, "dense-temperature", "0", 0, 1000, NULL,
+             "T: scores of views are divided by it before softmax, where the set has dense labels; 0: the temperature "
+             "that the labels were made with"),
   LB_INTEGER (
       Trainer, views_per_image, "views-per-image", "1", 0, 1024, "views",
       "Views of each image in a step, drawn without replacement; 0 takes all. A step costs 1 + this many images"),
@@ -108,7 +109,7 @@ n_snapshots (const Trainer *self)
 }
 
 gboolean
-make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error)
+make_settings (const Trainer *self, gint64 available, double temperature, LbLearnerSettings *settings, GError **error)
 {
   *settings = (LbLearnerSettings){ .batch = self->batch,
                                    .optimiser = (LbOptimiser)index_of (self->optimizer, optimizers),
@@ -126,7 +127,8 @@ make_settings (const Trainer *self, gint64 available, LbLearnerSettings *setting
                                    .cutmix = self->cutmix,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
                                    .dense_weight = self->dense_weight,
-                                   .dense_temperature = self->dense_temperature,
+                                   .dense_temperature
+                                   = self->dense_temperature != 0 ? self->dense_temperature : temperature,
                                    .gradient_penalty = self->gradient_penalty };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
     return FALSE;
@@ -173,6 +175,11 @@ check_properties (LbConfigure *configure, const Trainer *self, GError **error)
   if (self->betas->len != 2)
     return lb_configure_property_error (configure, "betas", error, "%u numbers are given; expected two",
                                         self->betas->len);
+  if (self->dense_temperature != 0 && self->dense_temperature < 0.01)
+    return lb_configure_property_error (configure, "dense-temperature", error,
+                                        "%g is too low for softmax; expected 0, for that of the labels, or 0.01 to "
+                                        "1000",
+                                        self->dense_temperature);
   for (guint i = 0; i < 2; i++)
     if (g_array_index (self->betas, double, i) >= 1)
       return lb_configure_property_error (configure, "betas", error,
@@ -301,7 +308,7 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
                          !augmented            ? 0
                          : views != LB_UNKNOWN ? views
                                                : self->views_per_image,
-                         &cost.settings, error))
+                         1, &cost.settings, error))
     return FALSE;
   if (!lb_configure_set_dim (configure, "s", n_snapshots (self), error))
     return FALSE;
@@ -334,7 +341,9 @@ static const LbStageType trainer_type = {
     "A cosine schedule and warm-up change the rate at every step. With ema the model is an exponential moving average "
     "of the weights, d * average + (1 - d) * weights after each step t from 0, d = min (ema, (1 + t) / (10 + t)).\n\n"
     "On augmented samples a step also cuts views of its images and adds their cross-entropy with the dense labels, "
-    "times dense-weight (LADD, arXiv 2409.16239), the networks' scores divided by dense-temperature.\n\n"
+    "times dense-weight (LADD, arXiv 2409.16239). The networks' scores are divided by the temperature T that the "
+    "labels were made with, and the term is multiplied by T^2, so that its gradients keep their size (Hinton, Vinyals, "
+    "Dean, arXiv 1503.02531).\n\n"
     "Where 'trajectory' is read, the networks are experts of trajectory matching (arXiv 2203.11932): each also sends "
     "its "
     "parameters at the start and after every few epochs, of the average where there is one, in one packet. Start, "

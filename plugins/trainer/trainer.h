@@ -18,8 +18,10 @@ gint64 n_epochs (const Trainer *self);
 /* Snapshots of a network that a trajectory has, its start among them. */
 gint64 n_snapshots (const Trainer *self);
 
-/* Settings for a set whose images have @available views each, 0 without dense labels. Properties are checked. */
-gboolean make_settings (const Trainer *self, gint64 available, LbLearnerSettings *settings, GError **error);
+/* Settings for a set whose images have @available views each, 0 without dense labels, which were made at @temperature.
+ * Properties are checked. */
+gboolean make_settings (const Trainer *self, gint64 available, double temperature, LbLearnerSettings *settings,
+                        GError **error);
 
 /* Where that was asked for, takes the learning rate from the set. */
 gboolean choose_rate (Trainer *self, LbStage *stage, LbPacket *samples, GError **error);

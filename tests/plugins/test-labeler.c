@@ -18,7 +18,8 @@ feed (LbHarness *h, LbPacket *samples, LbPacket *views, LbPacket *model)
   lb_harness_feed (h, "model", "teacher.model", "model", model, 3);
 }
 
-/* What the network says of an image that was cut and resized before is what the labeler says of the view. */
+/* What the network says of an image that was cut and resized before, its scores divided by 4 as they are when nothing
+ * is said, is what the labeler says of the view. */
 static void
 test_dense_labels_are_the_networks_of_the_cut_views (void)
 {
@@ -29,7 +30,7 @@ test_dense_labels_are_the_networks_of_the_cut_views (void)
   g_autoptr (LbPacket) model = model_packet ("convnet-d1", lb_tensor_ref (parameters), 0);
   g_autoptr (LbPool) pool = lb_pool_new (1);
   g_autoptr (LbCompute) compute = lb_compute_new (pool);
-  g_autoptr (LbPredictor) predictor = lb_predictor_new (network, 1, FALSE, 1, NULL);
+  g_autoptr (LbPredictor) predictor = lb_predictor_new (network, 1, FALSE, 4, NULL);
   g_autoptr (LbTensor) cut = lb_tensor_new (LB_F32, LB_SHAPE (1, 1, 8, 8)),
                        loaded = lb_tensor_new (LB_F32, LB_SHAPE (6, 8, 8, 1));
   LbTensor *dense;
@@ -78,6 +79,7 @@ test_carries_the_samples_on (void)
   assert_same_tensor (lb_packet_get (augmented, "images"), lb_packet_get (samples, "images"));
   assert_same_tensor (lb_packet_get (augmented, "labels"), lb_packet_get (samples, "labels"));
   assert_same_tensor (lb_packet_get (augmented, "windows"), lb_packet_get (views, "windows"));
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (augmented, "temperature"))[0], ==, 0.5);
   /* Scores 0, 0, log 2 at temperature 1/2: 1/6, 1/6, 4/6. */
   g_assert_cmpfloat (fabs (lb_tensor_f32 (lb_packet_get (augmented, "dense_labels"))[2] - 4 / 6.0), <, 1e-6);
 }
@@ -108,6 +110,7 @@ test_several_models_are_averaged (gconstpointer second)
   LbPacket *augmented;
   const float *p;
 
+  lb_harness_set (h, "temperature", "1");
   feed (h, samples, views, even);
   lb_harness_feed (h, "model", second, "model", sure, 3);
   harness_run_well (h);
@@ -138,6 +141,7 @@ test_precisions (void)
     LbPacket *augmented;
     LbTensor *named;
 
+    lb_harness_set (h, "temperature", "1");
     lb_harness_set (h, "precision", cases[i].precision);
     lb_harness_set (h, "kept", "2");
     feed (h, samples, views, model);

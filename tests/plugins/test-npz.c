@@ -150,11 +150,12 @@ refuses (const char *type, const char *name, LbTensor *tensor, const char *messa
   g_autofree char *path = g_build_filename (lb_harness_directory (source), "bad.npz", NULL);
   g_autofree char *whole = g_strdup_printf ("%s: %s", path, message);
   g_autoptr (GError) error = NULL;
-  LbNamedTensor members[7];
+  LbNamedTensor members[8];
   guint n = 0;
 
   lb_tensor_i64 (classes)[0] = 2;
   lb_packet_set (packet, "classes", classes);
+  lb_packet_set_number (packet, "temperature", 2);
   for (guint i = 0; i < lb_packet_n_fields (packet); i++) {
     const char *field = lb_packet_field_name (packet, i);
     gboolean changed = g_str_equal (field, name);
@@ -226,6 +227,10 @@ test_refuses_bad_dense_labels (void)
   refuses (
       type, "dense_labels", f32_of (LB_SHAPE (2, 1, 2), (const float[]){ -1, 2, 0, 1 }),
       "dense label of view 0 of image 0 is not a distribution (it sums to 1); expected probabilities that sum to 1");
+  refuses (type, "temperature", lb_tensor_new (LB_F64, LB_SHAPE (1)),
+           "member 'temperature' is 0; expected what the labeler's scores were divided by, 0.01 to 1000");
+  refuses (type, "temperature", lb_tensor_new (LB_F32, LB_SHAPE (1)),
+           "member 'temperature' is not one f64; expected that of the labeler");
 }
 
 /* Top-k labels with what binds them to their images, which are stored otherwise than they are carried. */
@@ -246,6 +251,7 @@ test_stored_labels_come_back (void)
   lb_packet_take (packet, "dense_classes", named);
   lb_packet_set_text (packet, "labelled_images", digest);
   lb_packet_set_number (packet, "making_flops", 3e9);
+  lb_packet_set_number (packet, "temperature", 2.5);
   lb_harness_set (sink, "storage", "f16");
   path = write_set (sink, packet, "augmented");
   lb_harness_set (source, "file", path);
@@ -258,6 +264,7 @@ test_stored_labels_come_back (void)
   g_assert_cmpstr (labelled, ==, stored);
   g_assert_cmpstr (labelled, !=, digest);
   g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (back, "making_flops"))[0], ==, 3e9);
+  g_assert_cmpfloat (lb_tensor_f64 (lb_packet_get (back, "temperature"))[0], ==, 2.5);
 }
 
 /* The tensor of member @name of the file @path; NULL when there is none. */

@@ -117,6 +117,33 @@ test_labels_are_taken_as_stored (void)
                             "images with the SHA-256 0123, but the set's images have "));
 }
 
+/* A set brings the temperature of its labels, unless the property has another. */
+static void
+test_set_brings_its_temperature (void)
+{
+  g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1), plain = augmented (samples), warm = augmented (samples);
+  g_autoptr (LbHarness) told = NULL, brought = NULL, cold = NULL, other = NULL;
+  LbTensor *by_told, *by_brought;
+
+  lb_packet_set_number (warm, "temperature", 3);
+  told = trainer (plain, "augmented", "3");
+  lb_harness_set (told, "dense-temperature", "3");
+  brought = trainer (warm, "augmented", "3");
+  cold = trainer (plain, "augmented", "3");
+  other = trainer (warm, "augmented", "3");
+  lb_harness_set (other, "dense-temperature", "1");
+  harness_run_well (told);
+  harness_run_well (brought);
+  harness_run_well (cold);
+  harness_run_well (other);
+  by_told = lb_packet_get (lb_harness_output (told, "model", 0), "parameters");
+  by_brought = lb_packet_get (lb_harness_output (brought, "model", 0), "parameters");
+  assert_same_tensor (by_told, by_brought);
+  g_assert_false (same_bytes (by_told, lb_packet_get (lb_harness_output (cold, "model", 0), "parameters")));
+  assert_same_tensor (lb_packet_get (lb_harness_output (cold, "model", 0), "parameters"),
+                      lb_packet_get (lb_harness_output (other, "model", 0), "parameters"));
+}
+
 /* The rate falls once past half way: with a decay of 0 the second half changes nothing. */
 static void
 test_rate_falls_past_half_way (void)
@@ -429,6 +456,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/trainer/labels-are-taken-as-stored", test_labels_are_taken_as_stored);
+  g_test_add_func ("/trainer/set-brings-its-temperature", test_set_brings_its_temperature);
   g_test_add_func ("/trainer/learns-a-separable-set", test_learns_a_separable_set);
   g_test_add_func ("/trainer/augmented-sets-train-on-views", test_augmented_sets_train_on_views);
   g_test_add_func ("/trainer/rate-falls-past-half-way", test_rate_falls_past_half_way);
