@@ -187,8 +187,7 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   scores = lb_network_apply_training (network, moved, cut, step->view_keys, statistics);
   /* Scaled also by 1: what a step costs does not depend on the temperature, which the set brings. */
   scores = lb_scale (scores, 1 / temperature);
-  return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets),
-                                 settings->dense_weight * temperature * temperature));
+  return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets), settings->dense_weight));
 }
 
 static void

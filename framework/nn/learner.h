@@ -49,9 +49,9 @@ typedef struct {
   LbAugmentation augmentation; /* of images, and of views once they are cut; drawn for each image */
   double cutmix; /* probability that the images of a step, once augmented, are mixed; views never are (cutmix.h) */
   gint64 views;  /* of each image in a step, drawn without replacement; 0: images alone */
-  /* loss = CE (images, hard labels) + dense_weight T^2 CE (views, dense labels), the scores of views divided by T =
-   * dense_temperature before softmax (0 is 1 there). That makes gradients smaller by T, and in the limit of high ones by
-   * T^2, which the factor makes up for (Hinton, Vinyals, Dean, arXiv 1503.02531, section 2). */
+  /* loss = CE (images, hard labels) + dense_weight CE (views, dense labels), the scores of views divided by T =
+   * dense_temperature before softmax; 0 is 1 there. That makes gradients smaller by T, and in the limit of high ones by
+   * T^2, which a dense_weight of T^2 makes up for (Hinton, Vinyals, Dean, arXiv 1503.02531, section 2). */
   double dense_weight, dense_temperature;
   /* Weight of lb_gradient_penalty() at the images of the batch as they are in the set, in training mode; what batch
    * norm sees there moves no statistics. 0: none. */

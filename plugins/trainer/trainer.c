@@ -54,8 +54,9 @@ static const LbProperty properties[] = {
   LB_NUMBER (Trainer, cutmix, "cutmix", "0", 0, 1, NULL,
              "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
              "of the batch (CutMix); not of views"),
-  LB_NUMBER (Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
-             "Weight of the loss on views, where the set has dense labels; the square of their temperature comes on top"),
+  LB_NUMBER (
+      Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
+      "Weight of the loss on views, where the set has dense labels; the square of their temperature comes on top"),
   LB_NUMBER (Trainer, dense_temperature, "dense-temperature", "0", 0, 1000, NULL,
              "T: scores of views are divided by it before softmax, where the set has dense labels; 0: the temperature "
              "that the labels were made with"),
@@ -111,6 +112,8 @@ n_snapshots (const Trainer *self)
 gboolean
 make_settings (const Trainer *self, gint64 available, double temperature, LbLearnerSettings *settings, GError **error)
 {
+  double t = self->dense_temperature != 0 ? self->dense_temperature : temperature;
+
   *settings = (LbLearnerSettings){ .batch = self->batch,
                                    .optimiser = (LbOptimiser)index_of (self->optimizer, optimizers),
                                    .momentum = self->momentum,
@@ -126,9 +129,8 @@ make_settings (const Trainer *self, gint64 available, double temperature, LbLear
                                    .average_decay = self->ema,
                                    .cutmix = self->cutmix,
                                    .views = self->views_per_image && available ? self->views_per_image : available,
-                                   .dense_weight = self->dense_weight,
-                                   .dense_temperature
-                                   = self->dense_temperature != 0 ? self->dense_temperature : temperature,
+                                   .dense_weight = self->dense_weight * t * t,
+                                   .dense_temperature = t,
                                    .gradient_penalty = self->gradient_penalty };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
     return FALSE;

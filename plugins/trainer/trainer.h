@@ -20,8 +20,8 @@ gint64 n_snapshots (const Trainer *self);
 
 /* Settings for a set whose images have @available views each, 0 without dense labels, which were made at @temperature.
  * Properties are checked. */
-gboolean make_settings (const Trainer *self, gint64 available, double temperature, LbLearnerSettings *settings,
-                        GError **error);
+gboolean
+make_settings (const Trainer *self, gint64 available, double temperature, LbLearnerSettings *settings, GError **error);
 
 /* Where that was asked for, takes the learning rate from the set. */
 gboolean choose_rate (Trainer *self, LbStage *stage, LbPacket *samples, GError **error);

@@ -119,7 +119,8 @@ test_several_models_are_averaged (gconstpointer second)
   g_assert_cmpfloat (fabs (p[0] - (1 / 3.0 + 1 / 4.0) / 2), <, 1e-6);
   g_assert_cmpfloat (fabs (p[2] - (1 / 3.0 + 2 / 4.0) / 2), <, 1e-6);
   /* Training both, 2 GFLOP each, and asking them. */
-  g_assert_cmpfloat (fabs (lb_tensor_f64 (lb_packet_get (augmented, "making_flops"))[0] - (4e9 + lb_harness_flops (h))), <, 1);
+  g_assert_cmpfloat (fabs (lb_tensor_f64 (lb_packet_get (augmented, "making_flops"))[0] - (4e9 + lb_harness_flops (h))),
+                     <, 1);
 }
 
 /* The bytes are those told, and all precisions are of the same probabilities. */
