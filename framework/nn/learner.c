@@ -185,7 +185,6 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   step->view_keys = key_input (graph, network, "view dropout keys", n);
   memcpy (moved + n_trained, statistics, (n_tensors - n_trained) * sizeof (LbNode *));
   scores = lb_network_apply_training (network, moved, cut, step->view_keys, statistics);
-  /* Scaled also by 1: what a step costs does not depend on the temperature, which the set brings. */
   scores = lb_scale (scores, 1 / temperature);
   return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets), settings->dense_weight));
 }
