@@ -12,10 +12,6 @@
  */
 #include "trainer.h"
 
-/* Of labels that are not there yet: what a labeler uses when nothing is said. Only at 1 does a step take less, one
- * multiplication a score. */
-#define LIKELY_TEMPERATURE 4
-
 /* In the order of LbOptimiser and LbScheduleKind. */
 static const char *const optimizers[] = { "sgd", "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "step", "cosine", "two-steps", NULL };
@@ -314,7 +310,7 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
                          !augmented            ? 0
                          : views != LB_UNKNOWN ? views
                                                : self->views_per_image,
-                         LIKELY_TEMPERATURE, &cost.settings, error))
+                         1, &cost.settings, error))
     return FALSE;
   if (!lb_configure_set_dim (configure, "s", n_snapshots (self), error))
     return FALSE;

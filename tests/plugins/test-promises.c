@@ -73,7 +73,6 @@ augmented_of (gint64 n)
   for (gint64 i = 0; i < 4 * n; i++)
     lb_tensor_f32 (dense)[CLASSES * i + i % CLASSES] = 1;
   lb_packet_take (packet, "windows", lb_view_windows (8, 8, 2, 0.5));
-  lb_packet_set_number (packet, "temperature", 4);
   lb_packet_take (packet, "dense_labels", dense);
   return packet;
 }
