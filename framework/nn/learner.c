@@ -20,7 +20,8 @@ typedef struct {
   gint64 batch;
   LbProgram *program;
   LbNode **parameters, **moments[MOMENTS]; /* inputs; NULL where the optimiser has none */
-  LbNode *rate, *corrections[MOMENTS], *images, *targets, *view_images, *where, *view_targets, *view_factor, *view_weight;
+  LbNode *rate, *corrections[MOMENTS], *images, *targets, *view_images, *where, *view_targets, *view_factor,
+      *view_weight;
   LbNode *keys, *view_keys; /* of dropout; NULL without */
   LbAugmenter *augmenter, *view_augmenter;
   LbNode *loss;
