@@ -17,18 +17,26 @@
 /* Rows of A that pass over a panel before the next one is packed: they stay in the second-level cache. */
 #define MOST_ROWS 240
 
-/* Rows that lie a multiple of so many bytes apart would push each other out of the first-level cache; they are copied
- * when at least so many panels pass, and then lie a line more than DEPTH apart. */
-#define CROWDING     2048
-#define LEAST_PANELS 3
-#define COPIED_ROW   (DEPTH + (gint64)(64 / sizeof (real)))
+/* Rows that lie a multiple of so many bytes apart would push each other out of the first-level cache, and elements of
+ * one column stand in as many lines of it. Such rows are copied when there are enough of them and at least so many
+ * panels pass; they then lie a line more than DEPTH apart. */
+#define CROWDING          2048
+#define LEAST_PANELS      3
+#define LEAST_COPIED_ROWS 16
+#define COPIED_ROW        (DEPTH + LINE)
 
 /* No more rows than this are exchanged with columns: see exchange(). */
 #define FEW_ROWS 16
 #define STRIP    128
 
 /* Fewer rows than this do not pay for packing. */
-#define LEAST_PACKED_ROWS 48
+#define LEAST_PACKED_ROWS 7
+
+/* Panels that are packed together, each a few lines of the cache further than its size, so that they do not push each
+ * other out; and how far ahead B's lines are asked for. */
+#define TOGETHER    8
+#define PANEL_ROOM  (DEPTH * MOST_VECTORS * (gint64)(LB_VECTOR_BYTES / sizeof (real)) + 3 * LINE)
+#define LINES_AHEAD 8
 
 /* ---- Blocks ---- */
 
@@ -83,23 +91,7 @@ static const gint64 tallest[] = { 8, 6 };
 
 /* ---- Packing ---- */
 
-/* Columns [first, first + n) of rows [from, from + k) of B, [k, width], zeros to the right. */
-static void
-pack_lines (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n, gint64 width, real *panel)
-{
-  for (gint64 p = 0; p < k; p++, panel += width) {
-    const real *line = g->b + place (&g->b_line, from + p) + first;
-    gint64 j = 0;
-    for (; j + LANES <= n; j += LANES)
-      store (panel + j, load (line + j));
-    for (; j < n; j++)
-      panel[j] = line[j];
-    for (; j < width; j++)
-      panel[j] = 0;
-  }
-}
-
-/* The same of B given transposed. */
+/* Columns [first, first + n) of lines [from, from + k) of B given transposed, as [k, width], zeros to the right. */
 static void
 pack_transposed (const Product *g, gint64 from, gint64 k, gint64 first, gint64 n, gint64 width, real *panel)
 {
@@ -134,6 +126,33 @@ typedef struct {
   gboolean add;
 } Panel;
 
+/* Lines from @from on of those of @n panels that stand in @room: line by line, so that memory is read in order, and
+ * asked for ahead; zeros to the right. */
+static void
+pack_lines (const Panel *panels, gint64 n, gint64 from, real *room)
+{
+  const Product *g = panels->product;
+  for (gint64 p = 0; p < panels->k; p++) {
+    const real *line = g->b + place (&g->b_line, from + p);
+    const real *ahead = g->b + place (&g->b_line, from + MIN (p + LINES_AHEAD, panels->k - 1));
+    for (gint64 i = 0; i < n; i++) {
+      const Panel *t = &panels[i];
+      if (t->b != room + i * PANEL_ROOM)
+        continue;
+      real *to = room + i * PANEL_ROOM + p * t->ldb;
+      gint64 j = 0;
+      for (gint64 k = 0; k < t->n; k += LINE)
+        __builtin_prefetch (ahead + t->first_column + k);
+      for (; j + LANES <= t->n; j += LANES)
+        store (to + j, load (line + t->first_column + j));
+      for (; j < t->n; j++)
+        to[j] = line[t->first_column + j];
+      for (; j < t->ldb; j++)
+        to[j] = 0;
+    }
+  }
+}
+
 static inline const real *
 row_of (const Panel *t, gint64 row)
 {
@@ -162,12 +181,11 @@ static inline void
 fetch_ahead (const Panel *t, gint64 row, gint64 rows)
 {
   const Product *g = t->product;
-  gint64 line = 64 / sizeof (real);
   for (gint64 i = row; i < MIN (row + rows, t->end_row); i++) {
     const real *c = g->c + place (&g->c_row, i) + t->first_column, *a = row_of (t, i) + t->column[0];
-    for (gint64 j = 0; t->add && j < t->vectors * LANES; j += line)
+    for (gint64 j = 0; t->add && j < t->vectors * LANES; j += LINE)
       __builtin_prefetch (c + j, 1);
-    for (gint64 p = 0; g->a_column.stride == 1 && p < t->k; p += line)
+    for (gint64 p = 0; g->a_column.stride == 1 && p < t->k; p += LINE)
       __builtin_prefetch (a + p);
   }
 }
@@ -196,36 +214,69 @@ run_panel (const Panel *t)
   }
 }
 
+/* Rows [first, end) of A, which lies in columns, as rows of @room. */
+static void
+turn_rows (const Product *g, gint64 first, gint64 end, gint64 k, const gint64 *column, real *room)
+{
+  gint64 i = first;
+  for (; i + LANES <= end; i += LANES, room += LANES * COPIED_ROW) {
+    gint64 p = 0;
+    for (; p + LANES <= k; p += LANES) {
+      vec square[LB_VECTOR_BYTES / sizeof (real)];
+      UNROLL for (int l = 0; l < LANES; l++) square[l] = load (g->a + column[p + l] + i);
+      transpose_lanes (square);
+      UNROLL for (int l = 0; l < LANES; l++) store (room + l * COPIED_ROW + p, square[l]);
+    }
+    for (; p < k; p++)
+      for (gint64 l = 0; l < LANES; l++)
+        room[l * COPIED_ROW + p] = g->a[column[p] + i + l];
+  }
+  for (; i < end; i++, room += COPIED_ROW)
+    for (gint64 p = 0; p < k; p++)
+      room[p] = g->a[column[p] + i];
+}
+
+/* Whether rows of A crowd each other out of the cache where they are. */
+static gboolean
+rows_crowd (const Product *g)
+{
+  return g->a_row.offset == NULL && g->a_column.offset == NULL && g->a_column.stride == 1
+         && g->a_row.stride * (gint64)sizeof (real) % CROWDING == 0;
+}
+
 /* Rows [first, end) of columns [from, from + k) of A, in @room when they had better not stay where they are; *column is
  * then where columns are. NULL: they stay. */
 static const real *
 copy_rows (const Product *g, gint64 first, gint64 end, gint64 from, gint64 k, real *room, gint64 *column)
 {
-  if (g->a_row.offset != NULL || g->a_column.offset != NULL || g->a_column.stride != 1
-      || g->n <= (LEAST_PANELS - 1) * MOST_VECTORS * LANES || end - first < LEAST_PACKED_ROWS
-      || g->a_row.stride * (gint64)sizeof (real) % CROWDING != 0)
+  gboolean in_columns = g->a_row.offset == NULL && g->a_row.stride == 1;
+  if (g->n <= (LEAST_PANELS - 1) * MOST_VECTORS * LANES || end - first < LEAST_COPIED_ROWS
+      || !(in_columns || rows_crowd (g)))
     return NULL;
-  for (gint64 i = first; i < end; i++)
+  if (in_columns)
+    turn_rows (g, first, end, k, column, room);
+  for (gint64 i = first; i < end && !in_columns; i++)
     memcpy (room + (i - first) * COPIED_ROW, g->a + i * g->a_row.stride + from, k * sizeof (real));
   for (gint64 p = 0; p < k; p++)
     column[p] = p;
   return room;
 }
 
-/* Where lines [from, from + k) of B stand for a panel: in place if they lie well, or packed into @room. */
+/* The panel of vectors [left, right) of C, from line @from of B on. It lies where B does if few rows pass over it. */
 static void
-place_panel (const Product *g, gint64 from, gint64 rows, Panel *t, real *room)
+place_panel (Panel *t, gint64 from, gint64 left, gint64 right, real *room)
 {
-  gboolean in_place = !g->b_transposed && g->b_line.offset == NULL && t->n == t->vectors * LANES;
+  const Product *g = t->product;
+  t->first_column = left * LANES;
+  t->n = MIN (g->n, right * LANES) - left * LANES;
+  t->vectors = right - left;
   t->b = room;
   t->ldb = t->vectors * LANES;
-  if (in_place && rows < LEAST_PACKED_ROWS) {
+  if (g->b_transposed) {
+    pack_transposed (g, from, t->k, t->first_column, t->n, t->ldb, room);
+  } else if (g->b_line.offset == NULL && t->n == t->ldb && t->end_row - t->first_row < LEAST_PACKED_ROWS) {
     t->b = g->b + from * g->b_line.stride + t->first_column;
     t->ldb = g->b_line.stride;
-  } else if (g->b_transposed) {
-    pack_transposed (g, from, t->k, t->first_column, t->n, t->ldb, room);
-  } else {
-    pack_lines (g, from, t->k, t->first_column, t->n, t->ldb, room);
   }
 }
 
@@ -233,28 +284,28 @@ place_panel (const Product *g, gint64 from, gint64 rows, Panel *t, real *room)
 static void
 run_depth (const Product *g, gint64 first, gint64 end, gint64 from, gint64 k)
 {
-  real packed[DEPTH * MOST_VECTORS * (LB_VECTOR_BYTES / sizeof (real))] __attribute__ ((aligned (64)));
+  real packed[TOGETHER * PANEL_ROOM] __attribute__ ((aligned (64)));
   real copied[MOST_ROWS * COPIED_ROW] __attribute__ ((aligned (64)));
   gint64 column[DEPTH];
   for (gint64 p = 0; p < k; p++)
     column[p] = place (&g->a_column, from + p);
   const real *a = copy_rows (g, first, end, from, k, copied, column);
   gint64 vectors = (g->n + LANES - 1) / LANES, panels = (vectors + MOST_VECTORS - 1) / MOST_VECTORS;
-  for (gint64 panel = 0; panel < panels; panel++) {
-    /* Panels of about the same width: a narrow last one would be slow. */
-    gint64 left = vectors * panel / panels, right = vectors * (panel + 1) / panels;
-    Panel t = { .product = g,
-                .a = a,
-                .first_row = first,
-                .end_row = end,
-                .first_column = left * LANES,
-                .n = MIN (g->n, right * LANES) - left * LANES,
-                .vectors = right - left,
-                .k = k,
-                .column = column,
-                .add = g->add || from > 0 };
-    place_panel (g, from, end - first, &t, packed);
-    run_panel (&t);
+  for (gint64 panel = 0; panel < panels; panel += TOGETHER) {
+    Panel t[TOGETHER];
+    gint64 n = MIN (TOGETHER, panels - panel);
+    for (gint64 i = 0; i < n; i++) {
+      t[i] = (Panel){
+        .product = g, .a = a, .first_row = first, .end_row = end, .k = k, .column = column, .add = g->add || from > 0
+      };
+      /* Panels of about the same width: a narrow last one would be slow. */
+      place_panel (&t[i], from, vectors * (panel + i) / panels, vectors * (panel + i + 1) / panels,
+                   packed + i * PANEL_ROOM);
+    }
+    if (!g->b_transposed)
+      pack_lines (t, n, from, packed);
+    for (gint64 i = 0; i < n; i++)
+      run_panel (&t[i]);
   }
 }
 
@@ -266,29 +317,56 @@ multiply (const Product *g)
       run_depth (g, first, MIN (g->m, first + MOST_ROWS), from, MIN (DEPTH, g->k - from));
 }
 
-/* A few rows times a transposed matrix (a linear layer on a few samples): packing B would take longer than multiplying
- * by it. So C' = B' A' is computed instead, where A' is what is packed. */
+/* A few rows times a transposed matrix (a linear layer on a few samples, the last convolutions of a network): packing B
+ * would take longer than multiplying by it. So C' = B' A' is computed instead, where A' is what is packed. */
+
+/* c [n, m] = [c +] B' [first, first + n) A', columns [from, from + k) of @a, of which @line tells where rows begin. */
+static void
+multiply_strip (const Product *g, gint64 first, gint64 n, gint64 from, gint64 k, const real *a, Places line,
+                gboolean add, real *c)
+{
+  multiply (&(Product){ .m = n,
+                        .n = g->m,
+                        .k = k,
+                        .a = g->b + first * g->b_line.stride + from,
+                        .a_row.stride = g->b_line.stride,
+                        .a_column.stride = 1,
+                        .b = a,
+                        .b_line = line,
+                        .b_transposed = TRUE,
+                        .add = add,
+                        .c = c,
+                        .c_row.stride = g->m });
+}
+
+/* The same for all columns of an A whose elements are anywhere, copied together as far as k runs at a time. */
+static void
+multiply_strip_by_copies (const Product *g, gint64 first, gint64 n, real *c)
+{
+  real few[FEW_ROWS * DEPTH];
+  for (gint64 from = 0; from < g->k; from += DEPTH) {
+    gint64 k = MIN (DEPTH, g->k - from);
+    for (gint64 i = 0; i < g->m; i++)
+      for (gint64 p = 0; p < k; p++)
+        few[i * k + p] = g->a[place (&g->a_row, i) + place (&g->a_column, from + p)];
+    multiply_strip (g, first, n, from, k, few, (Places){ .stride = k }, g->add || from > 0, c);
+  }
+}
+
 static void
 exchange (const Product *g)
 {
+  gboolean in_rows = g->a_column.offset == NULL && g->a_column.stride == 1;
   real strip[STRIP * FEW_ROWS];
   for (gint64 first = 0; first < g->n; first += STRIP) {
     gint64 n = MIN (STRIP, g->n - first);
     for (gint64 i = 0; g->add && i < g->m; i++)
       for (gint64 j = 0; j < n; j++)
         strip[j * g->m + i] = g->c[place (&g->c_row, i) + first + j];
-    multiply (&(Product){ .m = n,
-                          .n = g->m,
-                          .k = g->k,
-                          .a = g->b + first * g->b_line.stride,
-                          .a_row.stride = g->b_line.stride,
-                          .a_column.stride = 1,
-                          .b = g->a,
-                          .b_line = g->a_row,
-                          .b_transposed = TRUE,
-                          .add = g->add,
-                          .c = strip,
-                          .c_row.stride = g->m });
+    if (in_rows)
+      multiply_strip (g, first, n, 0, g->k, g->a, g->a_row, g->add, strip);
+    else
+      multiply_strip_by_copies (g, first, n, strip);
     for (gint64 i = 0; i < g->m; i++)
       for (gint64 j = 0; j < n; j++)
         g->c[place (&g->c_row, i) + first + j] = strip[j * g->m + i];
@@ -298,8 +376,7 @@ exchange (const Product *g)
 void
 PRODUCT (const Product *g)
 {
-  gboolean is_thin = g->m <= FEW_ROWS && g->b_transposed && g->b_line.offset == NULL;
-  if (is_thin && g->a_column.offset == NULL && g->a_column.stride == 1)
+  if (g->m <= FEW_ROWS && g->b_transposed && g->b_line.offset == NULL)
     exchange (g);
   else
     multiply (g);
