@@ -48,8 +48,8 @@ void lb_harness_set_seed (LbHarness *h, guint64 seed);
 void lb_harness_feed (LbHarness *h, const char *port, const char *source, const char *schema, LbPacket *packet,
                       gint64 classes);
 
-/* The stream @source tells, before it flows, how many packets it has and what their texts say, as most stages do for
- * those that read them; until then neither is known. Call it once all its packets are fed. */
+/* The stream @source tells, before it flows, how many packets it has, what their texts say and which numbers all of them
+ * hold, as most stages do for those that read them; until then none of it is known. Call it once all its packets are fed. */
 void lb_harness_announce (LbHarness *h, const char *source);
 
 /* And a dimension that no field shows, such as least of samples. */

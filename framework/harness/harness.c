@@ -265,6 +265,21 @@ announce_texts (HarnessInput *input, const char *field)
   lb_spec_set_texts (input->spec, field, (const char *const *)texts->pdata);
 }
 
+/* The number in @field of all packets, where they have the same. */
+static void
+announce_number (HarnessInput *input, const char *field)
+{
+  LbTensor *first = lb_packet_get (g_ptr_array_index (input->packets, 0), field);
+
+  for (guint i = 0; i < input->packets->len; i++) {
+    LbTensor *number = lb_packet_get (g_ptr_array_index (input->packets, i), field);
+
+    if (!first || !number || lb_tensor_f64 (number)[0] != lb_tensor_f64 (first)[0])
+      return;
+  }
+  lb_spec_set_number (input->spec, field, lb_tensor_f64 (first)[0]);
+}
+
 /* The stream @source, of one input at least. */
 static GPtrArray *
 inputs_of (LbHarness *h, const char *source)
@@ -289,9 +304,14 @@ lb_harness_announce (LbHarness *h, const char *source)
     GPtrArray *fields = lb_spec_schema (input->spec)->fields;
 
     lb_spec_set_packets (input->spec, input->packets->len);
-    for (guint f = 0; f < fields->len; f++)
-      if (((LbField *)g_ptr_array_index (fields, f))->is_text)
-        announce_texts (input, ((LbField *)g_ptr_array_index (fields, f))->name);
+    for (guint f = 0; f < fields->len; f++) {
+      const LbField *field = g_ptr_array_index (fields, f);
+
+      if (field->is_text)
+        announce_texts (input, field->name);
+      else if (lb_field_holds_number (field))
+        announce_number (input, field->name);
+    }
   }
 }
 

@@ -20,8 +20,7 @@ typedef struct {
   gint64 batch;
   LbProgram *program;
   LbNode **parameters, **moments[MOMENTS]; /* inputs; NULL where the optimiser has none */
-  LbNode *rate, *corrections[MOMENTS], *images, *targets, *view_images, *where, *view_targets, *view_factor,
-      *view_weight;
+  LbNode *rate, *corrections[MOMENTS], *images, *targets, *view_images, *where, *view_targets;
   LbNode *keys, *view_keys; /* of dropout; NULL without */
   LbAugmenter *augmenter, *view_augmenter;
   LbNode *loss;
@@ -42,7 +41,7 @@ struct _LbLearner {
   gint64 n_images;
   Step *full, *rest; /* rest NULL when batches go into the set evenly */
   double base_rate;
-  LbTensor *parameters, *moments[MOMENTS], *average, *rate, *corrections[MOMENTS], *view_factor, *view_weight;
+  LbTensor *parameters, *moments[MOMENTS], *average, *rate, *corrections[MOMENTS];
   LbLearningSet set;
   guint32 *order;
   /* The position. */
@@ -162,6 +161,7 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
 {
   LbImageSize size = lb_network_input (network);
   gint64 classes = lb_network_classes (network), n = step->batch;
+  double temperature = settings->dense_temperature != 0 ? settings->dense_temperature : 1;
   guint n_tensors = lb_network_n_tensors (network), n_trained = lb_network_n_trained_tensors (network);
   g_autofree LbNode **moved = g_memdup2 (step->parameters, n_tensors * sizeof (LbNode *));
   LbNode *x, *loss, *scores, *cut;
@@ -185,11 +185,8 @@ build_loss (Step *step, LbGraph *graph, const LbNetwork *network, const LbLearne
   step->view_keys = key_input (graph, network, "view dropout keys", n);
   memcpy (moved + n_trained, statistics, (n_tensors - n_trained) * sizeof (LbNode *));
   scores = lb_network_apply_training (network, moved, cut, step->view_keys, statistics);
-  /* Inputs, so that a step takes the same operations at any temperature: sets bring theirs only when they come. */
-  step->view_factor = lb_input (graph, "view factor", LB_SCALAR);
-  step->view_weight = lb_input (graph, "view weight", LB_SCALAR);
-  scores = lb_mul (scores, step->view_factor);
-  return lb_add (loss, lb_mul (lb_cross_entropy (scores, step->view_targets), step->view_weight));
+  scores = lb_scale (scores, 1 / temperature);
+  return lb_add (loss, lb_scale (lb_cross_entropy (scores, step->view_targets), settings->dense_weight));
 }
 
 static void
@@ -257,8 +254,6 @@ lb_learner_free (LbLearner *learner)
   g_clear_pointer (&learner->parameters, lb_tensor_unref);
   g_clear_pointer (&learner->average, lb_tensor_unref);
   g_clear_pointer (&learner->rate, lb_tensor_unref);
-  g_clear_pointer (&learner->view_factor, lb_tensor_unref);
-  g_clear_pointer (&learner->view_weight, lb_tensor_unref);
   for (guint k = 0; k < MOMENTS; k++) {
     g_clear_pointer (&learner->moments[k], lb_tensor_unref);
     g_clear_pointer (&learner->corrections[k], lb_tensor_unref);
@@ -329,10 +324,6 @@ step_start (Step *step, LbLearner *learner)
   if (step->image_values)
     return;
   lb_program_bind (step->program, step->rate, learner->rate);
-  if (learner->settings.views) {
-    lb_program_bind (step->program, step->view_factor, learner->view_factor);
-    lb_program_bind (step->program, step->view_weight, learner->view_weight);
-  }
   for (guint k = 0; k < MOMENTS && step->corrections[k]; k++)
     lb_program_bind (step->program, step->corrections[k], learner->corrections[k]);
   step->image_values = bind_new (step->program, step->images);
@@ -373,11 +364,6 @@ lb_learner_start (LbLearner *learner, LbTensor *parameters, double rate)
   learner->parameters = parameters;
   learner->base_rate = rate;
   if (!learner->rate) {
-    double temperature = learner->settings.dense_temperature != 0 ? learner->settings.dense_temperature : 1;
-    learner->view_factor = lb_tensor_new (LB_F32, LB_SCALAR);
-    lb_tensor_f32 (learner->view_factor)[0] = (float)(1 / temperature);
-    learner->view_weight = lb_tensor_new (LB_F32, LB_SCALAR);
-    lb_tensor_f32 (learner->view_weight)[0] = (float)learner->settings.dense_weight;
     learner->rate = lb_tensor_new (LB_F32, LB_SCALAR);
     for (guint k = 0; k < n_moments (&learner->settings); k++)
       learner->moments[k] = lb_tensor_new (LB_F32, shape);

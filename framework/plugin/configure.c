@@ -7,6 +7,7 @@
 #include "plugin/configure.h"
 
 #include <stdarg.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -337,6 +338,19 @@ lb_configure_n_links (LbConfigure *configure, const char *port)
   return n;
 }
 
+/* Whether input @spec of @port has @field; notes the misuse. */
+static gboolean
+has_field (LbConfigure *configure, const char *port, const LbSpec *spec, const char *field)
+{
+  if (lb_schema_field (lb_spec_schema (spec), field) != NULL)
+    return TRUE;
+  misused (configure,
+           "configure of stage type '%s' asks for field '%s' of input '%s', but schema '%s' has none; "
+           "correct the plugin",
+           configure->type->name, field, port, lb_spec_schema (spec)->name);
+  return FALSE;
+}
+
 /* Those of @count links of @port from link @first on. */
 static const char *const *
 texts_of_links (LbConfigure *configure, const char *port, guint first, guint count, const char *field)
@@ -350,13 +364,8 @@ texts_of_links (LbConfigure *configure, const char *port, guint first, guint cou
     const LbSpec *spec = configure->inputs[i].spec;
     if (strcmp (configure->inputs[i].port->name, port) != 0 || link++ < first || link - first > count)
       continue;
-    if (lb_schema_field (lb_spec_schema (spec), field) == NULL) {
-      misused (configure,
-               "configure of stage type '%s' asks for field '%s' of input '%s', but schema '%s' has none; "
-               "correct the plugin",
-               configure->type->name, field, port, lb_spec_schema (spec)->name);
+    if (!has_field (configure, port, spec, field))
       return NULL;
-    }
     const char *const *more = lb_spec_texts (spec, field);
     if (more == NULL)
       return NULL;
@@ -378,6 +387,26 @@ const char *const *
 lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field)
 {
   return texts_of_links (configure, port, index, 1, field);
+}
+
+double
+lb_configure_input_number (LbConfigure *configure, const char *port, const char *field)
+{
+  double number = NAN;
+  gboolean is_first = TRUE;
+
+  if (input_spec (configure, port) == NULL)
+    return NAN;
+  for (guint i = 0; i < configure->n_inputs; i++) {
+    const LbSpec *spec = configure->inputs[i].spec;
+    if (strcmp (configure->inputs[i].port->name, port) != 0)
+      continue;
+    if (!has_field (configure, port, spec, field) || (!is_first && lb_spec_number (spec, field) != number))
+      return NAN;
+    number = lb_spec_number (spec, field);
+    is_first = FALSE;
+  }
+  return number;
 }
 
 gint64
@@ -466,6 +495,23 @@ lb_configure_set_output_texts (LbConfigure *configure, const char *port, const c
   else
     misused (configure,
              "configure of stage type '%s' tells the texts of field '%s' of output '%s', which is no text of schema "
+             "'%s'; correct the plugin",
+             configure->type->name, field, port, lb_spec_schema (spec)->name);
+}
+
+void
+lb_configure_set_output_number (LbConfigure *configure, const char *port, const char *field, double number)
+{
+  LbSpec *spec = output_spec (configure, port, "tells a number of");
+
+  if (spec == NULL)
+    return;
+  const LbField *row = lb_schema_field (lb_spec_schema (spec), field);
+  if (row != NULL && lb_field_holds_number (row))
+    lb_spec_set_number (spec, field, number);
+  else
+    misused (configure,
+             "configure of stage type '%s' tells the number in field '%s' of output '%s', which is no f64[1] of schema "
              "'%s'; correct the plugin",
              configure->type->name, field, port, lb_spec_schema (spec)->name);
 }

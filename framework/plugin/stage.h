@@ -164,9 +164,15 @@ guint lb_configure_n_links (LbConfigure *configure, const char *port);
 const char *const *
 lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field);
 
-/* Promises how many packets an output has, or what they say in a text field (one text for each packet). Readers predict
- * their cost from it; a run in which it does not hold fails. */
+/* The number that field @field (f64 [1] of the schema, "temperature" of augmented) of input @port holds in each packet;
+ * NAN when a writer has not told, and when links of a LB_PORT_MANY differ. Since 1.2. */
+double lb_configure_input_number (LbConfigure *configure, const char *port, const char *field);
+
+/* Promises how many packets an output has, what they say in a text field (one text for each packet), or, since 1.2,
+ * which number a field of f64 [1] holds in each of them. Readers predict their cost from it; a run in which it does not
+ * hold fails. */
 void lb_configure_set_output_packets (LbConfigure *configure, const char *port, gint64 packets);
+void lb_configure_set_output_number (LbConfigure *configure, const char *port, const char *field, double number);
 void
 lb_configure_set_output_texts (LbConfigure *configure, const char *port, const char *field, const char *const *texts);
 

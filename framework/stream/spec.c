@@ -1,21 +1,24 @@
 /* What is known of one stream before it flows, and the check that its packets keep to it.
  *
  * Invariants: one value for each symbol and one set of dtypes for each field of the schema, in the schema's order; a
- * set of dtypes is never empty. Lists of texts are as long as the stream has packets.
+ * set of dtypes is never empty. Lists of texts are as long as the stream has packets. Only fields that hold one number
+ * have one that is not NAN.
  */
 #include "stream/spec.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 
 struct _LbSpec {
   const LbSchema *schema;
-  gint64 *dims;   /* beside schema->symbols */
-  guint *dtypes;  /* beside schema->fields */
-  char ***texts;  /* beside schema->fields: one for each packet, or NULL */
-  gint64 packets; /* or LB_UNKNOWN */
-  gint64 own;     /* bytes of a packet that it shares with no other; or LB_UNKNOWN */
+  gint64 *dims;    /* beside schema->symbols */
+  guint *dtypes;   /* beside schema->fields */
+  char ***texts;   /* beside schema->fields: one for each packet, or NULL */
+  double *numbers; /* beside schema->fields: of each packet, or NAN */
+  gint64 packets;  /* or LB_UNKNOWN */
+  gint64 own;      /* bytes of a packet that it shares with no other; or LB_UNKNOWN */
 };
 
 static int
@@ -49,6 +52,9 @@ lb_spec_new (const LbSchema *schema)
   for (guint i = 0; i < schema->fields->len; i++)
     spec->dtypes[i] = ((LbField *)g_ptr_array_index (schema->fields, i))->dtypes;
   spec->texts = g_new0 (char **, schema->fields->len);
+  spec->numbers = g_new (double, schema->fields->len);
+  for (guint i = 0; i < schema->fields->len; i++)
+    spec->numbers[i] = NAN;
   spec->packets = spec->own = LB_UNKNOWN;
   return spec;
 }
@@ -64,6 +70,7 @@ lb_spec_copy (const LbSpec *spec)
   copy->texts = g_new0 (char **, spec->schema->fields->len);
   for (guint i = 0; i < spec->schema->fields->len; i++)
     copy->texts[i] = g_strdupv (spec->texts[i]);
+  copy->numbers = g_memdup2 (spec->numbers, spec->schema->fields->len * sizeof *spec->numbers);
   copy->packets = spec->packets;
   copy->own = spec->own;
   return copy;
@@ -79,6 +86,7 @@ lb_spec_free (LbSpec *spec)
   for (guint i = 0; i < spec->schema->fields->len; i++)
     g_strfreev (spec->texts[i]);
   g_free (spec->texts);
+  g_free (spec->numbers);
   g_free (spec);
 }
 
@@ -156,6 +164,30 @@ lb_spec_set_texts (LbSpec *spec, const char *field, const char *const *texts)
   g_strfreev (spec->texts[index]);
   spec->texts[index] = copy;
   spec->packets = g_strv_length (copy);
+}
+
+gboolean
+lb_field_holds_number (const LbField *field)
+{
+  return !field->is_text && field->dtypes == 1u << LB_F64 && field->rank == 1 && strcmp (field->dims[0], "1") == 0;
+}
+
+double
+lb_spec_number (const LbSpec *spec, const char *field)
+{
+  int index = field_index (spec->schema, field);
+
+  g_return_val_if_fail (index >= 0, NAN);
+  return spec->numbers[index];
+}
+
+void
+lb_spec_set_number (LbSpec *spec, const char *field, double number)
+{
+  int index = field_index (spec->schema, field);
+
+  g_return_if_fail (index >= 0 && lb_field_holds_number (g_ptr_array_index (spec->schema->fields, index)));
+  spec->numbers[index] = number;
 }
 
 gint64
@@ -272,6 +304,8 @@ append_type (GString *out, const LbSpec *spec, guint index)
   }
   if (field->rank > 0)
     g_string_append_c (out, ']');
+  if (!isnan (spec->numbers[index]))
+    g_string_append_printf (out, " (%g)", spec->numbers[index]);
 }
 
 char *
@@ -293,7 +327,7 @@ lb_spec_to_string (const LbSpec *spec)
     g_string_append_printf (out, ", %" G_GINT64_FORMAT " packet%s", spec->packets, spec->packets == 1 ? "" : "s");
   for (guint i = 0; i < spec->schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (spec->schema->fields, i);
-    if (field->is_optional)
+    if (field->is_optional && isnan (spec->numbers[i]))
       continue;
     g_string_append_printf (out, "%s%s ", i == 0 ? ": " : ", ", field->name);
     append_type (out, spec, i);
@@ -364,6 +398,23 @@ check_text (const LbSpec *spec, guint index, LbPacket *packet, gint64 number, GE
   return FALSE;
 }
 
+/* Checks the number of field @index of packet @number, which has it or not. */
+static gboolean
+check_number (const LbSpec *spec, guint index, LbPacket *packet, gint64 number, GError **error)
+{
+  const LbField *field = g_ptr_array_index (spec->schema->fields, index);
+  LbTensor *tensor = lb_packet_get (packet, field->name);
+  double promised = spec->numbers[index];
+
+  if (isnan (promised) || (tensor != NULL && lb_tensor_f64 (tensor)[0] == promised))
+    return TRUE;
+  g_autofree char *found = tensor != NULL ? g_strdup_printf ("%.17g", lb_tensor_f64 (tensor)[0]) : g_strdup ("none");
+  g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+               "packet %" G_GINT64_FORMAT " of '%s' has %s %s, where configure promised %.17g; correct the plugin",
+               number + 1, spec->schema->name, field->name, found, promised);
+  return FALSE;
+}
+
 static gboolean
 refuse_length (const LbSpec *spec, const char *found, gint64 packets, GError **error)
 {
@@ -395,14 +446,15 @@ lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GErro
   for (guint i = 0; i < schema->fields->len; i++) {
     const LbField *field = g_ptr_array_index (schema->fields, i);
     LbTensor *tensor = lb_packet_get (packet, field->name);
-    if (tensor == NULL && field->is_optional)
+    if (tensor == NULL && field->is_optional && isnan (spec->numbers[i]))
       continue;
-    if (tensor == NULL) {
+    if (tensor == NULL && !field->is_optional) {
       g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM, "packet of '%s' has no field '%s'; the plugin must set it",
                    schema->name, field->name);
       return FALSE;
     }
-    if (!check_field (spec, i, tensor, values, error) || !check_text (spec, i, packet, number, error))
+    if ((tensor != NULL && !check_field (spec, i, tensor, values, error))
+        || !check_text (spec, i, packet, number, error) || !check_number (spec, i, packet, number, error))
       return FALSE;
   }
   for (guint i = 0; i < lb_packet_n_fields (packet); i++)

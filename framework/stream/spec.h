@@ -1,5 +1,6 @@
 /* A stream spec: what is known of one stream before it flows: its schema, the value of each dimension symbol where
- * known, the dtype of each field where narrowed to one, how many packets it has, and what its text fields say.
+ * known, the dtype of each field where narrowed to one, how many packets it has, what its text fields say, and the
+ * value of fields that hold one number.
  */
 #pragma once
 
@@ -33,6 +34,13 @@ void lb_spec_set_packets (LbSpec *spec, gint64 packets);
 const char *const *lb_spec_texts (const LbSpec *spec, const char *field);
 void lb_spec_set_texts (LbSpec *spec, const char *field, const char *const *texts);
 
+/* The number that @field, f64 [1] of the schema, holds in each packet, none of which then lacks it; NAN until set. */
+double lb_spec_number (const LbSpec *spec, const char *field);
+void lb_spec_set_number (LbSpec *spec, const char *field, double number);
+
+/* Whether a field of the schema may have a number. */
+gboolean lb_field_holds_number (const LbField *field);
+
 /* Bytes of a packet, LB_UNKNOWN unless all dims and dtypes are known. A text that is not known and fields that are
  * optional count as nothing. */
 gint64 lb_spec_packet_bytes (const LbSpec *spec);
@@ -45,9 +53,9 @@ void lb_spec_set_own_bytes (LbSpec *spec, gint64 bytes);
  * known follow their field: "architecture text (5 x convnet-d3)"; optional fields are left out. Free with g_free(). */
 char *lb_spec_to_string (const LbSpec *spec);
 
-/* Whether @packet may be packet @number, counted from 0, of this stream: every field there (but optional ones), dtype allowed, dims
- * consistent with each other and the known values, texts as promised, no more packets than promised. Extra fields are
- * refused. LB_ERROR_PROGRAM. */
+/* Whether @packet may be packet @number, counted from 0, of this stream: every field there (but optional ones), dtype
+ * allowed, dims consistent with each other and the known values, texts and numbers as promised, no more packets than
+ * promised. Extra fields are refused. LB_ERROR_PROGRAM. */
 gboolean lb_spec_check_packet (const LbSpec *spec, LbPacket *packet, gint64 number, GError **error);
 
 /* Whether a stream that ended after @packets was as long as promised. LB_ERROR_PROGRAM. */

@@ -247,6 +247,7 @@ promise (LbConfigure *configure, const Labeler *self, gint64 labels, GError **er
       lb_configure_set_output_dtype (configure, "augmented", "images", (LbDType)dtype);
   lb_configure_set_output_dtype (configure, "augmented", "dense_labels", lb_dense_labels_dtype (precision));
   lb_configure_set_output_packets (configure, "augmented", 1);
+  lb_configure_set_output_number (configure, "augmented", "temperature", self->temperature);
   if (classes < 1)
     return TRUE;
   if (labels > 0)

@@ -511,6 +511,9 @@ configure_source (LbConfigure *configure, const Source *self, const char *port, 
   if (augmented)
     lb_configure_set_output_dtype (configure, port, "dense_labels",
                                    lb_tensor_dtype (lb_packet_get (packet, "dense_labels")));
+  if (lb_packet_get (packet, "temperature"))
+    lb_configure_set_output_number (configure, port, "temperature",
+                                    lb_tensor_f64 (lb_packet_get (packet, "temperature"))[0]);
   lb_configure_set_output_packets (configure, port, 1);
   /* Beside the images, which are carried as they are read. */
   lb_configure_cost (configure, 0, (double)(bytes - lb_tensor_bytes (images)));

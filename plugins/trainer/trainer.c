@@ -12,6 +12,8 @@
  */
 #include "trainer.h"
 
+#include <math.h>
+
 /* In the order of LbOptimiser and LbScheduleKind. */
 static const char *const optimizers[] = { "sgd", "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "step", "cosine", "two-steps", NULL };
@@ -296,6 +298,7 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
       = { lb_configure_dim (configure, "c"), lb_configure_dim (configure, "h"), lb_configure_dim (configure, "w") };
   gint64 classes = lb_configure_dim (configure, "classes");
   gboolean augmented = g_strcmp0 (lb_configure_input_schema (configure, "samples"), "augmented") == 0;
+  double temperature = augmented ? lb_configure_input_number (configure, "samples", "temperature") : NAN;
   gint64 views = lb_configure_input_dim (configure, "samples", "v");
   g_autoptr (GPtrArray) sent = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) bytes = g_array_new (FALSE, FALSE, sizeof (double));
@@ -310,7 +313,7 @@ trainer_configure (LbConfigure *configure, gpointer data, GError **error)
                          !augmented            ? 0
                          : views != LB_UNKNOWN ? views
                                                : self->views_per_image,
-                         1, &cost.settings, error))
+                         isnan (temperature) ? 1 : temperature, &cost.settings, error))
     return FALSE;
   if (!lb_configure_set_dim (configure, "s", n_snapshots (self), error))
     return FALSE;

@@ -1,4 +1,5 @@
 /* Configure: links against ports, symbols unified, outputs computed, every refusal with whom it blames. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,8 +10,8 @@ typedef struct {
   char *misuse;
 } Toy;
 
-static const char *const misuses[]
-    = { "none", "input", "field", "output", "dtype", "negative", "silent", "packets", "texts", "text-field", NULL };
+static const char *const misuses[] = { "none",    "input", "field",      "output", "dtype",        "negative", "silent",
+                                       "packets", "texts", "text-field", "number", "number-field", NULL };
 
 static const LbProperty properties[] = {
   LB_INTEGER (Toy, per_class, "per-class", NULL, 1, 100, NULL, "images of each class"),
@@ -53,6 +54,10 @@ toy_configure (LbConfigure *configure, gpointer self, GError **error)
     lb_configure_set_output_texts (configure, "made", "labels", (const char *const[]){ "x", NULL });
   if (strcmp (toy->misuse, "text-field") == 0)
     lb_configure_input_texts (configure, "samples", "architecture");
+  if (strcmp (toy->misuse, "number") == 0)
+    lb_configure_set_output_number (configure, "made", "mean", 1);
+  if (strcmp (toy->misuse, "number-field") == 0)
+    lb_configure_input_number (configure, "samples", "temperature");
   if (strcmp (toy->misuse, "negative") == 0)
     return lb_configure_set_dim (configure, "synthetic", -5, error);
   if (strcmp (toy->misuse, "silent") == 0)
@@ -369,6 +374,8 @@ look_at_streams (LbConfigure *configure, gpointer self, GError **error)
   g_assert_cmpstr (texts[1], ==, "large");
   texts = lb_configure_link_texts (configure, "model", 1, "architecture");
   g_assert_null (texts[0]);
+  g_assert_cmpfloat (lb_configure_input_number (configure, "samples", "temperature"), ==, 4);
+  g_assert_true (isnan (lb_configure_input_number (configure, "model", "training_flops")));
   lb_configure_set_output_packets (configure, "made", lb_configure_input_packets (configure, "model"));
   lb_configure_set_output_bytes (configure, "views", 77);
   return TRUE;
@@ -393,6 +400,7 @@ test_tells_of_whole_streams (Fixture *fixture, gconstpointer data)
 
   looks.configure = look_at_streams;
   lb_spec_set_dim (fixture->augmented, "v", 25);
+  lb_spec_set_number (fixture->augmented, "temperature", 4);
   set_size (fixture->other, 1, 2);
   lb_spec_set_packets (fixture->other, 2);
   set_size (second, 4, 2);
@@ -422,6 +430,8 @@ test_refuses_misuse (Fixture *fixture, gconstpointer data)
     { "packets", "counts the packets of output 'mode', which is not in its table" },
     { "texts", "tells the texts of field 'labels' of output 'made', which is no text of schema 'samples'" },
     { "text-field", "asks for field 'architecture' of input 'samples', but schema 'samples' has none" },
+    { "number", "tells the number in field 'mean' of output 'made', which is no f64[1] of schema 'samples'" },
+    { "number-field", "asks for field 'temperature' of input 'samples', but schema 'samples' has none" },
   };
 
   link_to (fixture, "samples", "source.samples", fixture->samples);

@@ -1,4 +1,5 @@
 /* Specs: what is known of a stream, and packets that keep to it or do not. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -234,6 +235,31 @@ test_prints_packets_and_texts (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_holds_packets_to_their_numbers (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbSpec) augmented = lb_spec_new (lb_schemas_find (fixture->schemas, "augmented"));
+  g_autoptr (LbPacket) packet = make_samples (2);
+  g_autoptr (GError) error = NULL;
+
+  lb_packet_take (packet, "windows", lb_tensor_new (LB_F32, LB_SHAPE (4, 4)));
+  lb_packet_take (packet, "dense_labels", lb_tensor_new (LB_F32, LB_SHAPE (2, 4, 10)));
+  g_assert_true (isnan (lb_spec_number (augmented, "temperature")));
+  g_assert_true (lb_spec_check_packet (augmented, packet, 0, &error));
+  lb_spec_set_number (augmented, "temperature", 4);
+  g_autoptr (LbSpec) copy = lb_spec_copy (augmented);
+  g_assert_cmpfloat (lb_spec_number (copy, "temperature"), ==, 4);
+  assert_refused (copy, packet,
+                  "packet 1 of 'augmented' has temperature none, where configure promised 4; correct the plugin");
+  lb_packet_set_number (packet, "temperature", 2);
+  assert_refused (copy, packet,
+                  "packet 1 of 'augmented' has temperature 2, where configure promised 4; correct the plugin");
+  lb_packet_set_number (packet, "temperature", 4);
+  g_assert_true (lb_spec_check_packet (copy, packet, 0, &error));
+  g_autofree char *text = lb_spec_to_string (copy);
+  g_assert_nonnull (strstr (text, "temperature f64[1] (4)"));
+}
+
+static void
 test_counts_bytes (Fixture *fixture, gconstpointer data)
 {
   static const char *const symbols[] = { "n", "c", "h", "w" };
@@ -265,6 +291,7 @@ main (int argc, char **argv)
   ADD ("/spec/refuses-text-that-is-not-utf8", test_refuses_text_that_is_not_utf8);
   ADD ("/spec/holds-packets-to-their-texts-and-number", test_holds_packets_to_their_texts);
   ADD ("/spec/prints-packets-and-texts", test_prints_packets_and_texts);
+  ADD ("/spec/holds-packets-to-their-numbers", test_holds_packets_to_their_numbers);
   ADD ("/spec/counts-the-bytes-of-a-packet", test_counts_bytes);
   return g_test_run ();
 }
