@@ -6,8 +6,13 @@
 
 #include <string.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #define LARGEST ((guint64)1 << 60)
+
+/* What is asked for large pages: two of x86-64's at least. */
+#define LARGE_PAGE   ((gsize)2 << 20)
+#define LEAST_LARGES 2
 
 static char *
 read_file (const char *path)
@@ -148,6 +153,17 @@ guint64
 lb_memory_available (void)
 {
   return lb_memory_available_under ("");
+}
+
+/* ---- Pages ---- */
+
+void
+lb_memory_prefer_large_pages (gpointer memory, gsize bytes)
+{
+  gsize before = (LARGE_PAGE - (guintptr)memory % LARGE_PAGE) % LARGE_PAGE;
+
+  if (bytes >= LEAST_LARGES * LARGE_PAGE)
+    madvise ((char *)memory + before, (bytes - before) / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
 }
 
 /* ---- Sizes ---- */

@@ -2,6 +2,7 @@
 #include "graph/program.h"
 
 #include "base/account.h"
+#include "base/memory.h"
 #include "base/timeline.h"
 #include "graph/kernels/kernels.h"
 #include "graph/plan.h"
@@ -295,6 +296,7 @@ allocate (gsize bytes)
   gpointer memory = NULL;
   if (posix_memalign (&memory, 64, MAX (bytes, 64)) != 0)
     g_error ("out of memory: %" G_GSIZE_FORMAT " bytes for a tensor program", bytes);
+  lb_memory_prefer_large_pages (memory, bytes);
   return memory;
 }
 

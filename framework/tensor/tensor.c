@@ -7,6 +7,7 @@
 #include "tensor/tensor.h"
 
 #include "base/account.h"
+#include "base/memory.h"
 #include <string.h>
 
 #include "tensor/digest.h"
@@ -214,6 +215,7 @@ allocate (LbDType dtype, LbShape shape, gsize bytes)
 
   if (bytes > SMALL && block == NULL)
     return NULL;
+  lb_memory_prefer_large_pages (block, bytes);
   LbTensor *tensor
       = block == NULL ? allocate_small (dtype, shape, bytes) : tensor_over (dtype, shape, align (block), block, g_free);
   tensor->account = bytes > 0 ? lb_account_take (bytes) : NULL;
