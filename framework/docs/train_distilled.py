@@ -57,7 +57,7 @@ def train(path, epochs=300, seed=0):
                 gy = (2 * top + (torch.arange(h) + 0.5) * 2 * height / h) / h - 1
                 grid = torch.stack([gx[:, None].expand(-1, h, -1), gy[:, :, None].expand(-1, -1, w)], 3)
                 cut = F.grid_sample(x[at], grid, padding_mode='border', align_corners=False)
-                loss = loss + t * t * F.cross_entropy(net(cut) / t, soft[at, view])
+                loss = loss + t * t / 2 * F.cross_entropy(net(cut) / t, soft[at, view])
             sgd.zero_grad()
             loss.backward()
             sgd.step()

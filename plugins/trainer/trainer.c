@@ -57,7 +57,7 @@ static const LbProperty properties[] = {
              "Probability that in a step a rectangle of each image, and so much of its label, is that of another image "
              "of the batch (CutMix); not of views"),
   LB_NUMBER (
-      Trainer, dense_weight, "dense-weight", "1", 0, 1000, NULL,
+      Trainer, dense_weight, "dense-weight", "0.5", 0, 1000, NULL,
       "Weight of the loss on views, where the set has dense labels; the square of their temperature comes on top"),
   LB_NUMBER (Trainer, dense_temperature, "dense-temperature", "0", 0, 1000, NULL,
              "T: scores of views are divided by it before softmax, where the set has dense labels; 0: the temperature "
