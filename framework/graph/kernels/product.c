@@ -1,8 +1,9 @@
 /* Matrix product (product.h), blocked for registers and caches.
  *
  * A block of C, a few rows by a few vectors, stays in registers while k runs; a panel of B, as wide as a block, is
- * packed where it does not already lie well and stays in the first-level cache while rows of A pass over it. A is read
- * where it is: each of its elements is spread over a vector, which asks for no order.
+ * packed, some of them at a time, unless too few rows would use it, and stays in the first-level cache while rows of A
+ * pass over it. A is read where it is, since each of its elements is spread over a vector, which asks for no order;
+ * but rows that would push each other out of the cache there, and what lies in columns, are copied as rows.
  */
 #include "graph/kernels/product.h"
 
@@ -32,9 +33,9 @@
 /* Fewer rows than this do not pay for packing. */
 #define LEAST_PACKED_ROWS 7
 
-/* Panels that are packed together, each a few lines of the cache further than its size, so that they do not push each
- * other out; and how far ahead B's lines are asked for. */
-#define TOGETHER    8
+/* Panels that are packed together, 128 KiB of them, each a few lines of the cache further than its size, so that they
+ * do not push each other out; and how far ahead B's lines are asked for. */
+#define TOGETHER    (128 * 1024 / (DEPTH * MOST_VECTORS * LB_VECTOR_BYTES))
 #define PANEL_ROOM  (DEPTH * MOST_VECTORS * (gint64)(LB_VECTOR_BYTES / sizeof (real)) + 3 * LINE)
 #define LINES_AHEAD 8
 
@@ -185,7 +186,7 @@ fetch_ahead (const Panel *t, gint64 row, gint64 rows)
     const real *c = g->c + place (&g->c_row, i) + t->first_column, *a = row_of (t, i) + t->column[0];
     for (gint64 j = 0; t->add && j < t->vectors * LANES; j += LINE)
       __builtin_prefetch (c + j, 1);
-    for (gint64 p = 0; g->a_column.stride == 1 && p < t->k; p += LINE)
+    for (gint64 p = 0; (t->a != NULL || g->a_column.stride == 1) && p < t->k; p += LINE)
       __builtin_prefetch (a + p);
   }
 }
