@@ -1,4 +1,4 @@
-/* How much memory the process takes, and how much it may take. */
+/* How much memory the process takes, how much it may take, and in pages of what size. */
 #pragma once
 
 #include <glib.h>

@@ -18,7 +18,7 @@
 /* Of images at which sanitizers would take minutes over f64, where f32 runs through the same lines of all but kernels.
  */
 #ifdef __SANITIZE_ADDRESS__
-#  define LARGE 64
+#  define LARGE 128
 #else
 #  define LARGE G_MAXINT64
 #endif
