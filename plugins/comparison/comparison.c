@@ -111,11 +111,11 @@ add_metrics (GPtrArray *rows, char *const *names, guint link, LbPacket *metrics,
     row->last_link = link;
     row->sets++;
     if (images != row->images || bytes != row->bytes) {
-      g_set_error (
-          error, LB_ERROR, LB_ERROR_INPUT,
-          "two inputs are called '%s', but their sets have %d images of %d bytes and %d of %d; expected sets of "
-          "one kind, so give them two names",
-          names[link], (int)row->images, (int)row->bytes, (int)images, (int)bytes);
+      g_set_error (error, LB_ERROR, LB_ERROR_INPUT,
+                   "two inputs are called '%s', but their sets have %" G_GINT64_FORMAT " images of %" G_GINT64_FORMAT
+                   " bytes and %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+                   "; expected sets of one kind, so give them two names",
+                   names[link], row->images, row->bytes, images, bytes);
       return FALSE;
     }
   }
