@@ -217,6 +217,8 @@ step_new (const LbNetwork *network, gint64 batch, const LbLearnerSettings *setti
   /* Outputs: all tensors of the network, the moments of the trained ones, the loss. */
   step->loss = build_loss (step, graph, network, settings, outputs + n);
   lb_gradients (step->loss, step->parameters, n, gradients);
+  if (settings->clip != 0)
+    lb_clip_norm (gradients, n, settings->clip);
   build_update (step, graph, settings, gradients, n, outputs, outputs + n_all);
   outputs[n_updated] = step->loss;
   step->program = lb_compile (graph, outputs, n_updated + 1, error);

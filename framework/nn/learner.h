@@ -41,6 +41,7 @@ typedef struct {
   LbOptimiser optimiser;
   double momentum, weight_decay;
   double beta1, beta2, epsilon;
+  double clip;         /* norm that gradients are clipped to, as lb_clip_norm(); 0: none */
   LbSchedule schedule; /* of the rate; all zero: constant */
   /* Weight of the past in an exponential moving average of the parameters, after each step t = 0, 1, ...: average = d
    * average + (1 - d) parameters with d = min (average_decay, (1 + t) / (10 + t)), so that it does not remember the

@@ -26,6 +26,20 @@ lb_gradient_penalty (LbNode *scores, LbNode *images)
 }
 
 void
+lb_clip_norm (LbNode **gradients, guint n, double limit)
+{
+  LbNode *square = NULL, *excess;
+
+  for (guint i = 0; i < n; i++) {
+    LbNode *part = lb_sum (lb_mul (gradients[i], gradients[i]));
+    square = square ? lb_add (square, part) : part;
+  }
+  excess = lb_relu (lb_affine (lb_sqrt (square), 1 / limit, 1e-6 / limit - 1));
+  for (guint i = 0; i < n; i++)
+    gradients[i] = lb_div (gradients[i], lb_affine (excess, 1, 1));
+}
+
+void
 lb_sgd_step (LbNode *const *parameters, LbNode *const *gradients, LbNode *const *momenta, guint n, LbNode *rate,
              double momentum, double weight_decay, LbNode **new_parameters, LbNode **new_momenta)
 {

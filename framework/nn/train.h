@@ -17,6 +17,11 @@ LbNode *lb_cross_entropy (LbNode *scores, LbNode *targets);
  * experts smooth (AST; Shen et al., arXiv 2310.10541, and its public code). */
 LbNode *lb_gradient_penalty (LbNode *scores, LbNode *images);
 
+/* Makes the gradient of all parameters together no longer than @limit > 0, in its Euclidean norm (Pascanu, Mikolov,
+ * Bengio, arXiv 1211.5063): g' = g / max (1, (|g| + 1e-6) / limit), as PyTorch's clip_grad_norm_(). Replaces the @n
+ * gradients. */
+void lb_clip_norm (LbNode **gradients, guint n, double limit);
+
 /* One step of SGD with momentum as PyTorch's: g' = g + weight_decay p; m' = momentum m + g'; p' = p - rate m'. @rate is
  * a scalar node. @parameters, @gradients, @momenta: @n each; stores the new values. Plain SGD (momentum 0) needs no
  * state:

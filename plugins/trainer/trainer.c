@@ -34,6 +34,9 @@ static const LbProperty properties[] = {
   LB_NUMBERS (Trainer, betas, "betas", "[0.9, 0.999]", 0, 1, NULL, "Decay of the two moments of Adam, each below 1"),
   LB_NUMBER (Trainer, epsilon, "epsilon", "1e-8", 1e-30, 1, NULL, "Added to the denominator of Adam"),
   LB_NUMBER (Trainer, weight_decay, "weight-decay", "0.0005", 0, 1, NULL, "Weight decay, on all parameters"),
+  LB_NUMBER (
+      Trainer, clip, "gradient-clip", "0", 0, 1e9, NULL,
+      "Largest norm of a step's gradient, all parameters together; a longer one is made as short as that; 0: any"),
   LB_CHOICE (
       Trainer, schedule, "schedule", "step", schedules,
       "The learning rate: constant, one step past half of the epochs, half a cosine down to 0, or two steps at two "
@@ -133,7 +136,8 @@ make_settings (const Trainer *self, gint64 available, double temperature, LbLear
                                    .views = self->views_per_image && available ? self->views_per_image : available,
                                    .dense_weight = self->dense_weight * t * t,
                                    .dense_temperature = t,
-                                   .gradient_penalty = self->gradient_penalty };
+                                   .gradient_penalty = self->gradient_penalty,
+                                   .clip = self->clip };
   if (!lb_augmentation_parse (self->augmentation, &settings->augmentation, error))
     return FALSE;
   if (settings->views <= available)

@@ -7,7 +7,7 @@ typedef struct {
   char **architectures, *optimizer, *schedule, *augmentation;
   gint64 repeats, epochs, batch, views_per_image, warmup_epochs, snapshot_epochs;
   double learning_rate, momentum, weight_decay, epsilon, decay, ema, cutmix, dense_weight, dense_temperature,
-      gradient_penalty, warmup_start;
+      gradient_penalty, warmup_start, clip;
   GArray *betas;
   gboolean learned_rate;
 } Trainer;

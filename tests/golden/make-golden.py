@@ -220,6 +220,19 @@ def adam_values():
     return values
 
 
+def clip_values():
+    """Gradients of a vector (row 0) and of a matrix (rows 1 to 3), clipped together to half a unit, and to 100 units, which
+    they do not reach."""
+    values = []
+    for limit in 0.5, 100:
+        gradients = numbers(GRADIENT, (4, 5))
+        parameters = [torch.zeros(5), torch.zeros(3, 5)]
+        parameters[0].grad, parameters[1].grad = gradients[0].clone(), gradients[1:].clone()
+        torch.nn.utils.clip_grad_norm_(parameters, limit)
+        values.append(torch.cat([parameters[0].grad[None], parameters[1].grad]))
+    return {'clipped': torch.stack(values)}
+
+
 def affine(x, theta):
     """Bilinear sampling at affinely mapped places, filled with zero. grid_sample() has no second derivative, so it is
     asked for its matrix, one unit image for each pixel."""
@@ -325,7 +338,7 @@ def main():
     write('grad-cam.npz', torch_networks.grad_cam_values(numbers, IMAGES))
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
-    write('training.npz', {**adam_values(), **augmentation_values(), **cutmix_values(), **whitening_values()})
+    write('training.npz', {**adam_values(), **clip_values(), **augmentation_values(), **cutmix_values(), **whitening_values()})
 
 
 if __name__ == '__main__':

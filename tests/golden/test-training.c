@@ -112,6 +112,34 @@ test_adamw (gconstpointer precision)
   check_adam (precision, TRUE);
 }
 
+/* ---- Clipping ---- */
+
+/* A vector's and a matrix's gradient, which together are longer than the first limit and shorter than the second. */
+static void
+test_clip (gconstpointer data)
+{
+  static const double limits[] = { 0.5, 100 };
+  const Precision *precision = data;
+
+  for (guint i = 0; i < G_N_ELEMENTS (limits); i++) {
+    g_autoptr (LbGraph) graph = lb_graph_new (precision->dtype);
+    LbNode *inputs[2] = { lb_input (graph, "vector", LB_SHAPE (5)), lb_input (graph, "matrix", LB_SHAPE (3, 5)) };
+    LbNode *clipped[2] = { inputs[0], inputs[1] };
+    g_autoptr (LbTensor) gradients = numbers (precision->dtype, GRADIENT, LB_SHAPE (4, 5), 0, 1);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (LbProgram) program = NULL;
+
+    lb_clip_norm (clipped, 2, limits[i]);
+    program = lb_compile (graph, clipped, 2, &error);
+    g_assert_no_error (error);
+    bind_take (program, inputs[0], lb_tensor_view (gradients, 0, LB_SHAPE (5)));
+    bind_take (program, inputs[1], lb_tensor_view (gradients, 5, LB_SHAPE (3, 5)));
+    run_once (program);
+    assert_golden (precision, "clipped", 20 * i, lb_program_result (program, clipped[0]));
+    assert_golden (precision, "clipped", 20 * i + 5, lb_program_result (program, clipped[1]));
+  }
+}
+
 /* ---- Augmentation ---- */
 
 static LbAugmentParameters
@@ -276,6 +304,7 @@ main (int argc, char **argv)
   } tests[] = {
     { "four-adam-steps-are-those-of-pytorch", test_adam },
     { "four-adamw-steps-are-those-of-pytorch", test_adamw },
+    { "clipped-gradients-are-those-of-pytorch", test_clip },
     { "augmentation-and-two-derivatives-are-those-of-pytorch", test_augmentation },
     { "mixed-images-and-their-loss-are-those-of-pytorch", test_cutmix },
   };

@@ -134,7 +134,8 @@ test_same_bits_at_any_thread_count (void)
   g_autoptr (LbTensor) windows = lb_view_windows (8, 8, 2, 0.6);
   g_autoptr (LbTensor) dense = lb_tensor_new (LB_F32, LB_SHAPE (20, 4, 2));
   LbLearningSet set = { toy.images, toy.labels, toy.mean, toy.std, windows, dense };
-  LbLearnerSettings settings = { .batch = 8, .momentum = 0.9, .weight_decay = 5e-4, .views = 2, .dense_weight = 1 };
+  LbLearnerSettings settings
+      = { .batch = 8, .momentum = 0.9, .weight_decay = 5e-4, .views = 2, .dense_weight = 1, .clip = 0.5 };
 
   for (gint64 i = 0; i < 160; i++)
     lb_tensor_f32 (dense)[i] = 0.5f;
@@ -164,6 +165,36 @@ test_adam_learns_too (void)
   g_auto (Lesson) adamw = learn (&set, &settings, 0.001, 8, 1);
   g_assert_cmpfloat (adamw.last, <, 0.2);
   g_assert_cmpfloat (fabs (adamw.last - adam.last), >, 1e-6);
+}
+
+/* How far one step of plain SGD at a rate of 0.5 goes with gradients clipped to @limit. */
+static double
+step_length (const LbLearningSet *set, double limit)
+{
+  LbLearnerSettings settings = { .batch = 8, .clip = limit };
+  g_auto (Lesson) lesson = learn (set, &settings, 0.5, 1, 1);
+  g_autoptr (LbTensor) start = lb_network_initialise (lesson.network, lb_key (3));
+  double sum = 0;
+
+  for (gint64 i = 0; i < lb_tensor_size (start); i++) {
+    double d = lb_tensor_f32 (lesson.parameters)[i] - lb_tensor_f32 (start)[i];
+    sum += d * d;
+  }
+  return sqrt (sum);
+}
+
+/* All parameters together go as far as the limit lets them, and a limit that is not reached changes nothing. */
+static void
+test_clipped_gradients_take_short_steps (void)
+{
+  g_auto (Toy) toy = toy_new (8, 1);
+  LbLearningSet set = { .images = toy.images, .labels = toy.labels, .mean = toy.mean, .std = toy.std };
+  double whole = step_length (&set, 0);
+
+  g_assert_cmpfloat (whole, >, 0.1);
+  CLOSE (step_length (&set, 0.125) / 0.0625, 1, 1e-3);
+  CLOSE (step_length (&set, whole), whole / 2, whole * 1e-3);
+  CLOSE (step_length (&set, 1e9), whole, whole * 1e-6);
 }
 
 /* Flipped images of the toy set are those of the other class, so nothing can be learnt from them. */
@@ -421,6 +452,7 @@ main (int argc, char **argv)
   g_test_add_func ("/learner/temperature-divides-the-scores-of-views", test_temperature_divides_the_scores_of_views);
   g_test_add_func ("/learner/same-bits-at-any-thread-count", test_same_bits_at_any_thread_count);
   g_test_add_func ("/learner/adam-learns-too", test_adam_learns_too);
+  g_test_add_func ("/learner/clipped-gradients-take-short-steps", test_clipped_gradients_take_short_steps);
   g_test_add_func ("/learner/images-are-augmented", test_images_are_augmented);
   g_test_add_func ("/learner/images-are-mixed", test_images_are_mixed);
   g_test_add_func ("/learner/views-are-augmented", test_views_are_augmented);
