@@ -36,7 +36,7 @@ static const LbProperty properties[] = {
   LB_NUMBER (Trainer, weight_decay, "weight-decay", "0.0005", 0, 1, NULL, "Weight decay, on all parameters"),
   LB_NUMBER (
       Trainer, clip, "gradient-clip", "0", 0, 1e9, NULL,
-      "Largest norm of a step's gradient, all parameters together; a longer one is made as short as that; 0: any"),
+      "Largest norm of a step's gradient, all parameters together; a longer one is made as short as that; 0: no limit"),
   LB_CHOICE (
       Trainer, schedule, "schedule", "step", schedules,
       "The learning rate: constant, one step past half of the epochs, half a cosine down to 0, or two steps at two "

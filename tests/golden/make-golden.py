@@ -221,8 +221,8 @@ def adam_values():
 
 
 def clip_values():
-    """Gradients of a vector (row 0) and of a matrix (rows 1 to 3), clipped together to half a unit, and to 100 units, which
-    they do not reach."""
+    """Gradients of a vector (row 0) and of a matrix (rows 1 to 3), clipped together to 0.5, and to 100, which they do not
+    reach."""
     values = []
     for limit in 0.5, 100:
         gradients = numbers(GRADIENT, (4, 5))
@@ -338,7 +338,8 @@ def main():
     write('grad-cam.npz', torch_networks.grad_cam_values(numbers, IMAGES))
     write('networks.npz', torch_networks.values(numbers, IMAGES))
     write('operations.npz', {**crop_values(), **sgd_values(), **norm_values(), **soft_label_values()})
-    write('training.npz', {**adam_values(), **clip_values(), **augmentation_values(), **cutmix_values(), **whitening_values()})
+    write('training.npz', {**adam_values(), **clip_values(), **augmentation_values(), **cutmix_values(),
+                           **whitening_values()})
 
 
 if __name__ == '__main__':
