@@ -14,6 +14,7 @@
  *   lb_harness_check_threads (h, &error)        the same bits at 1, 2 and 4 threads
  *   lb_harness_check_resume (h, 4, &error)      stopped and taken up again, the same bits
  *   lb_harness_check_cancel (h, 8, &error)      cancelled anywhere, it ends at once
+ *   lb_harness_check_longer (h, "iterations", 2, &error)   more iterations go on from the end of fewer
  *
  * What the harness is told wrongly (an unknown stage, port, schema or property) ends the test with a message, as
  * g_error() does; what the stage does wrong is a GError.
@@ -48,8 +49,9 @@ void lb_harness_set_seed (LbHarness *h, guint64 seed);
 void lb_harness_feed (LbHarness *h, const char *port, const char *source, const char *schema, LbPacket *packet,
                       gint64 classes);
 
-/* The stream @source tells, before it flows, how many packets it has, what their texts say and which numbers all of them
- * hold, as most stages do for those that read them; until then none of it is known. Call it once all its packets are fed. */
+/* The stream @source tells, before it flows, how many packets it has, what their texts say and which numbers all of
+ * them hold, as most stages do for those that read them; until then none of it is known. Call it once all its packets
+ * are fed. */
 void lb_harness_announce (LbHarness *h, const char *source);
 
 /* And a dimension that no field shows, such as least of samples. */
@@ -106,6 +108,11 @@ gboolean lb_harness_check_threads (LbHarness *h, GError **error);
 /* Stopped at up to @stops events, spread evenly over the run, and taken up from its last checkpoint, it leaves
  * the same bits as a run that was never stopped. A stage that saves nothing starts again, which is also right. */
 gboolean lb_harness_check_resume (LbHarness *h, guint stops, GError **error);
+
+/* Having come to its end, and taken up there with a property @property (a whole number, "iterations") that is larger by
+ * @more, it leaves the same bits as one that ran so far at once (lb_stage_keep_end()). The property is left as it was.
+ * Since 1.2. */
+gboolean lb_harness_check_longer (LbHarness *h, const char *property, gint64 more, GError **error);
 
 /* Cancelled at up to @events events, spread evenly over the run, it returns LB_ERROR_CANCELLED. */
 gboolean lb_harness_check_cancel (LbHarness *h, guint events, GError **error);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "pipeline/checkpoint.h"
 
 typedef struct {
   char *path, *max_size, *older_than;
@@ -108,13 +109,14 @@ verify_item (LbStore *store, const LbStoreItem *item)
   g_autoptr (LbStoreLock) lock = NULL;
   g_autoptr (LbLedger) ledger = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree char *path = lb_store_result_path (store, item->key), *aside = NULL, *end_of = NULL;
   if (!lb_store_try_lock (store, item->key, TRUE, &lock, &error) || lock == NULL)
     return TRUE;
   if (lb_store_read (store, item->key, LB_ANY_OUTPUTS, &ledger, &error)
-      && (ledger == NULL || lb_store_verify (store, item->key, ledger, TRUE, &error)))
+      && (ledger == NULL || lb_store_verify (store, item->key, ledger, TRUE, &error))
+      && lb_checkpoint_read_end (path, &end_of, &error))
     return TRUE;
   g_clear_pointer (&lock, lb_store_unlock);
-  g_autofree char *path = lb_store_result_path (store, item->key), *aside = NULL;
   if (lb_store_try_lock (store, item->key, FALSE, &lock, NULL) && lock != NULL)
     aside = lb_store_set_aside (store, path);
   fprintf (stderr, "limbeck: the result of stage '%s' is damaged%s%s%s; the next run computes it again: %s\n",

@@ -117,13 +117,21 @@ forget_configured (LbHarness *h)
   g_clear_pointer (&h->flow, lb_flow_free);
 }
 
+static void
+checkpoint_clear (HarnessCheckpoint *checkpoint)
+{
+  g_clear_pointer (&checkpoint->state, g_array_unref);
+  g_clear_pointer (&checkpoint->n_packets, g_free);
+  *checkpoint = (HarnessCheckpoint){ 0 };
+}
+
 void
 harness_forget_checkpoint (LbHarness *h)
 {
-  g_clear_pointer (&h->checkpoint.state, g_array_unref);
+  checkpoint_clear (&h->checkpoint);
+  checkpoint_clear (&h->end);
+  g_clear_pointer (&h->end_of, g_free);
   g_clear_pointer (&h->resumed, g_array_unref);
-  g_clear_pointer (&h->checkpoint.n_packets, g_free);
-  h->checkpoint = (HarnessCheckpoint){ 0 };
 }
 
 /* What the last run left, but for its files. */

@@ -26,7 +26,8 @@ typedef struct {
   double value;
 } HarnessFigure;
 
-/* What a stopped run is taken up from: the state at the last checkpoint, and how far all else had come by then. */
+/* What a run is taken up from: the state at the last checkpoint, or at the end, and how far all else had come by then.
+ */
 typedef struct {
   gboolean wanted;
   GArray *state;    /* of lb_state_save(); NULL: there was none */
@@ -55,7 +56,8 @@ struct _LbHarness {
   char *directory;
   guint64 steps, events, cancel_at;
   double first_value, last_value, flops;
-  HarnessCheckpoint checkpoint;
+  HarnessCheckpoint checkpoint, end;
+  char *end_of;     /* the property that the end was kept for; NULL: there was none */
   GArray *resumed;  /* the state that this run was taken up from; it may save others while parts still resume */
   gboolean has_run; /* what lies in ->directory is of a run, and not of the test */
 };
@@ -72,6 +74,9 @@ guint harness_output_index (LbHarness *h, const char *port);
 
 /* A run that is cancelled at @event, and another that goes on from its last checkpoint. */
 gboolean harness_run_in_two (LbHarness *h, guint64 event, GError **error);
+
+/* A run of more, by the property that the last one kept its end for, from that end. */
+gboolean harness_run_on (LbHarness *h, GError **error);
 
 /* Configures the instance at hand once more. */
 gboolean harness_configure_again (LbHarness *h, GError **error);

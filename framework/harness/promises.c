@@ -63,6 +63,58 @@ lb_harness_check_resume (LbHarness *h, guint stops, GError **error)
   return TRUE;
 }
 
+/* The whole number that @property is. */
+static gint64
+value_of (LbHarness *h, const char *property)
+{
+  const LbProperty *row = lb_property_find (h->type, property);
+
+  if (!row || row->kind != LB_PROPERTY_INTEGER)
+    g_error ("stage type '%s' has no whole number '%s'", h->type->name, property);
+  return G_STRUCT_MEMBER (gint64, h->self, row->offset);
+}
+
+static void
+set_value (LbHarness *h, const char *property, gint64 value)
+{
+  g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT, value);
+
+  lb_harness_set (h, property, text);
+}
+
+gboolean
+lb_harness_check_longer (LbHarness *h, const char *property, gint64 more, GError **error)
+{
+  g_autofree char *whole = NULL, *digest = NULL;
+  gint64 value;
+
+  if (!lb_harness_configure (h, error))
+    return FALSE;
+  value = value_of (h, property);
+  set_value (h, property, value + more);
+  if (!lb_harness_run (h, error))
+    return FALSE;
+  whole = lb_harness_digest (h);
+  set_value (h, property, value);
+  if (!lb_harness_run (h, error))
+    return FALSE;
+  if (g_strcmp0 (h->end_of, property) != 0)
+    return broken (h, error, "keeps no end for runs of a larger '%s'; call lb_stage_keep_end() after the last step",
+                   property);
+  set_value (h, property, value + more);
+  if (!harness_run_on (h, error))
+    return FALSE;
+  digest = lb_harness_digest (h);
+  set_value (h, property, value);
+  if (!g_str_equal (whole, digest))
+    return broken (
+        h, error,
+        "leaves other bits when it goes on from '%s' of %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+        "; no step may depend on how many there are, and what only the end tells comes after lb_stage_keep_end()",
+        property, value, value + more);
+  return TRUE;
+}
+
 gboolean
 lb_harness_check_cancel (LbHarness *h, guint events, GError **error)
 {

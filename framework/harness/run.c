@@ -51,18 +51,34 @@ keep_due (gpointer data)
 }
 
 static void
+take_checkpoint (LbHarness *h, HarnessCheckpoint *checkpoint, LbState *state)
+{
+  checkpoint->state = lb_state_save (state, checkpoint->state);
+  if (!checkpoint->n_packets)
+    checkpoint->n_packets = g_new0 (guint, h->n_outputs + 1);
+  for (guint i = 0; i < h->n_outputs; i++)
+    checkpoint->n_packets[i] = ((GPtrArray *)g_ptr_array_index (h->outputs, i))->len;
+  checkpoint->n_figures = h->figures->len;
+  checkpoint->flops = lb_compute_flops (lb_stage_compute (h->stage));
+  checkpoint->report = h->report->len;
+}
+
+static void
 keep_checkpoint (gpointer data, LbState *state)
 {
   LbHarness *h = data;
 
-  h->checkpoint.state = lb_state_save (state, h->checkpoint.state);
-  if (!h->checkpoint.n_packets)
-    h->checkpoint.n_packets = g_new0 (guint, h->n_outputs + 1);
-  for (guint i = 0; i < h->n_outputs; i++)
-    h->checkpoint.n_packets[i] = ((GPtrArray *)g_ptr_array_index (h->outputs, i))->len;
-  h->checkpoint.n_figures = h->figures->len;
-  h->checkpoint.flops = lb_compute_flops (lb_stage_compute (h->stage));
-  h->checkpoint.report = h->report->len;
+  take_checkpoint (h, &h->checkpoint, state);
+}
+
+static void
+keep_end (gpointer data, const char *property, LbState *state)
+{
+  LbHarness *h = data;
+
+  take_checkpoint (h, &h->end, state);
+  g_free (h->end_of);
+  h->end_of = g_strdup (property);
 }
 
 static gboolean
@@ -124,8 +140,9 @@ static gboolean
 run_once (LbHarness *h, GError **error)
 {
   static const LbStageListener listener = { on_progress, on_metric, on_report };
-  static const LbStageKeeper keeper
-      = { .resume = keep_resume, .due = keep_due, .checkpoint = keep_checkpoint, .packet = keep_packet };
+  static const LbStageKeeper keeper = {
+    .resume = keep_resume, .due = keep_due, .checkpoint = keep_checkpoint, .packet = keep_packet, .end = keep_end
+  };
   g_autoptr (LbPool) pool = lb_pool_new (h->threads);
   g_autofree LbStageLink *inputs = g_new0 (LbStageLink, h->inputs->len + 1);
   g_autofree LbStageLink *outputs = g_new0 (LbStageLink, h->n_outputs + 1);
@@ -197,6 +214,16 @@ harness_run_in_two (LbHarness *h, guint64 event, GError **error)
     harness_forget_results (h);
     harness_empty_directory (h->directory);
   }
+  return run_once (h, error);
+}
+
+gboolean
+harness_run_on (LbHarness *h, GError **error)
+{
+  g_free (h->checkpoint.n_packets);
+  g_clear_pointer (&h->checkpoint.state, g_array_unref);
+  h->checkpoint = h->end;
+  h->end = (HarnessCheckpoint){ 0 };
   return run_once (h, error);
 }
 

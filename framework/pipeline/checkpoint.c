@@ -11,7 +11,8 @@
 
 #define PREFIX       "checkpoint-"
 #define LEDGER_FIELD "ledger"
-/* Before the names of the state's tensors, so that none is taken for the ledger. */
+#define END_FIELD    "end of"
+/* Before the names of the state's tensors, so that none is taken for one of the above. */
 #define STATE_PREFIX "state "
 #define N_KEPT       2
 
@@ -61,7 +62,8 @@ remove_old (const char *work)
 }
 
 gboolean
-lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger, GError **error)
+lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger, const char *end_of,
+                     GError **error)
 {
   g_autofree char *path = lb_checkpoint_path (work, number), *json = lb_ledger_to_json (ledger);
   g_autoptr (LbPacket) packet = lb_packet_new ();
@@ -71,6 +73,8 @@ lb_checkpoint_write (const char *work, guint64 number, const GArray *state, cons
   if (writer == NULL)
     return FALSE;
   lb_packet_set_text (packet, LEDGER_FIELD, json);
+  if (end_of != NULL)
+    lb_packet_set_text (packet, END_FIELD, end_of);
   for (guint i = 0; i < state->len; i++) {
     const LbNamedTensor *part = &g_array_index (state, LbNamedTensor, i);
     g_autofree char *field = g_strconcat (STATE_PREFIX, part->name, NULL);
@@ -85,7 +89,7 @@ lb_checkpoint_write (const char *work, guint64 number, const GArray *state, cons
 
 /* The record of a checkpoint file that is @size bytes long. */
 static LbPacket *
-read_record (int descriptor, const char *path, guint64 size, GError **error)
+read_sealed (int descriptor, const char *path, guint64 size, GError **error)
 {
   char digest[LB_DIGEST_SIZE] = "";
   gsize length = LB_DIGEST_SIZE - 1;
@@ -96,16 +100,38 @@ read_record (int descriptor, const char *path, guint64 size, GError **error)
   return lb_record_read (descriptor, path, 0, size - length, digest, error);
 }
 
-GArray *
-lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger **ledger, GError **error)
+static LbPacket *
+read_record (const char *path, GError **error)
 {
-  g_autofree char *path = lb_checkpoint_path (work, number);
   guint64 size;
   int descriptor = lb_file_open (path, &size, error);
   if (descriptor < 0)
     return NULL;
-  g_autoptr (LbPacket) packet = read_record (descriptor, path, size, error);
+  LbPacket *packet = read_sealed (descriptor, path, size, error);
   close (descriptor);
+  return packet;
+}
+
+gboolean
+lb_checkpoint_read_end (const char *directory, char **end_of, GError **error)
+{
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (directory);
+  *end_of = NULL;
+  if (numbers->len == 0)
+    return TRUE;
+  g_autofree char *path = lb_checkpoint_path (directory, g_array_index (numbers, guint64, 0));
+  g_autoptr (LbPacket) packet = read_record (path, error);
+  if (packet == NULL)
+    return FALSE;
+  *end_of = lb_packet_get_text (packet, END_FIELD);
+  return *end_of != NULL || lb_input_error (path, error, "is no end of a result");
+}
+
+GArray *
+lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger **ledger, GError **error)
+{
+  g_autofree char *path = lb_checkpoint_path (work, number);
+  g_autoptr (LbPacket) packet = read_record (path, error);
   g_autofree char *json = packet != NULL ? lb_packet_get_text (packet, LEDGER_FIELD) : NULL;
   if (packet != NULL && json == NULL)
     lb_input_error (path, error, "is no checkpoint");

@@ -2,7 +2,8 @@
  *
  *   WORK/checkpoint-00000007 = record of the state and the ledger, then the record's SHA-256 in hexadecimal
  *
- * The last two are kept, so that one is whole whatever happens to the other.
+ * The last two are kept, so that one is whole whatever happens to the other. A result keeps one, the end, when runs
+ * that differ in nothing but a larger value of some property go on from there.
  */
 #pragma once
 
@@ -17,11 +18,16 @@ GArray *lb_checkpoint_numbers (const char *work);
 /* Free with g_free(). */
 char *lb_checkpoint_path (const char *work, guint64 number);
 
-/* Writes number @number, safely on the disk, and removes all but the last two. LB_ERROR_OUTPUT. */
-gboolean
-lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger, GError **error);
+/* Writes number @number, safely on the disk, and removes all but the last two. @end_of: of an end, the property that
+ * says how far runs go; or NULL. LB_ERROR_OUTPUT. */
+gboolean lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger,
+                              const char *end_of, GError **error);
 
 /* The state, and *ledger. LB_ERROR_INPUT when it is damaged. */
 GArray *lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger **ledger, GError **error);
+
+/* Reads the end that the result in @directory has: *end_of is its property, free with g_free(); NULL when there is
+ * none. LB_ERROR_INPUT when it is damaged. */
+gboolean lb_checkpoint_read_end (const char *directory, char **end_of, GError **error);
 
 G_END_DECLS

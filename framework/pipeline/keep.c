@@ -41,7 +41,7 @@ typedef struct {
 
 /* A copy of where the stage stood. */
 typedef struct {
-  GArray *state;
+  GArray *state;     /* NULL: there is none */
   LbSentMark *marks; /* of each output */
   guint n_metrics, n_reports;
   double flops, seconds;
@@ -65,6 +65,8 @@ struct _LbKeep {
   Spool *spools;
   GArray *saved; /* what the stage resumed from; NULL: nothing */
   Snapshot snapshot;
+  Snapshot end;             /* where a run goes on whose ... */
+  char *end_property;       /* ... value of this property is larger; NULL: none does */
   gint64 started, written;  /* when the stage began here, and when the last checkpoint was written */
   double seconds_before;    /* of work, before it was resumed */
   guint64 number;           /* of the last checkpoint */
@@ -90,9 +92,17 @@ lb_keep_new (const LbKeepSetup *setup)
   g_array_set_clear_func (keep->files, written_clear);
   keep->spools = g_new0 (Spool, setup->n_outputs);
   keep->snapshot.marks = g_new0 (LbSentMark, setup->n_outputs);
+  keep->end.marks = g_new0 (LbSentMark, setup->n_outputs);
   for (guint i = 0; i < setup->n_outputs; i++)
     keep->spools[i] = (Spool){ -1, lb_store_output_path (keep->work, i) };
   return keep;
+}
+
+static void
+snapshot_clear (Snapshot *snapshot)
+{
+  g_clear_pointer (&snapshot->state, g_array_unref);
+  g_clear_pointer (&snapshot->marks, g_free);
 }
 
 static void
@@ -119,8 +129,9 @@ lb_keep_free (LbKeep *keep)
   lb_ledger_free (keep->result);
   g_array_unref (keep->files);
   g_clear_pointer (&keep->saved, g_array_unref);
-  g_clear_pointer (&keep->snapshot.state, g_array_unref);
-  g_free (keep->snapshot.marks);
+  snapshot_clear (&keep->snapshot);
+  snapshot_clear (&keep->end);
+  g_free (keep->end_property);
   g_free (keep->output_directory);
   g_free (keep->work);
   g_free (keep);
@@ -289,9 +300,8 @@ seconds_so_far (const LbKeep *keep)
 }
 
 static void
-take_snapshot (LbKeep *keep, const LbState *state, gint64 now)
+take_snapshot (LbKeep *keep, Snapshot *snapshot, const LbState *state, gint64 now)
 {
-  Snapshot *snapshot = &keep->snapshot;
   snapshot->state = lb_state_save (state, snapshot->state);
   for (guint i = 0; i < keep->setup.n_outputs; i++)
     snapshot->marks[i] = lb_ledger_mark (keep->ledger, i);
@@ -307,9 +317,8 @@ take_snapshot (LbKeep *keep, const LbState *state, gint64 now)
 /* The ledger as it was when the snapshot was taken. Files may be newer: what is written again after the checkpoint is
  * written with the same bytes. */
 static LbLedger *
-ledger_of_snapshot (const LbKeep *keep)
+ledger_of_snapshot (const LbKeep *keep, const Snapshot *snapshot)
 {
-  const Snapshot *snapshot = &keep->snapshot;
   LbLedger *ledger = lb_ledger_copy (keep->ledger);
   for (guint i = 0; i < keep->setup.n_outputs; i++)
     lb_ledger_cut (ledger, i, &snapshot->marks[i]);
@@ -328,8 +337,8 @@ write_snapshot (LbKeep *keep)
   g_autoptr (GError) error = NULL;
   gboolean written = sync_spools (keep, &error) && take_files (keep, &error);
   if (written) {
-    g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep);
-    written = lb_checkpoint_write (keep->work, keep->number + 1, keep->snapshot.state, ledger, &error);
+    g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep, &keep->snapshot);
+    written = lb_checkpoint_write (keep->work, keep->number + 1, keep->snapshot.state, ledger, NULL, &error);
   }
   keep->written = g_get_monotonic_time ();
   keep->number += written;
@@ -360,9 +369,20 @@ on_checkpoint (gpointer data, LbState *state)
 {
   LbKeep *keep = data;
   gint64 now = g_get_monotonic_time ();
-  take_snapshot (keep, state, now);
+  take_snapshot (keep, &keep->snapshot, state, now);
   if (is_time_to_write (keep, now))
     write_snapshot (keep);
+}
+
+static void
+on_end (gpointer data, const char *property, LbState *state)
+{
+  LbKeep *keep = data;
+  if (!keep->recording)
+    return;
+  take_snapshot (keep, &keep->end, state, g_get_monotonic_time ());
+  g_free (keep->end_property);
+  keep->end_property = g_strdup (property);
 }
 
 /* Whether all that @ledger speaks of is in the work, whole. */
@@ -490,9 +510,54 @@ on_file (gpointer data, const char *name)
   g_array_append_val (keep->files, file);
 }
 
-const LbStageKeeper lb_keep_keeper = { on_resume, on_due, on_checkpoint, on_packet, on_metric, on_report, on_file };
+const LbStageKeeper lb_keep_keeper
+    = { on_resume, on_due, on_checkpoint, on_packet, on_metric, on_report, on_file, on_end };
 
 /* ---- The stage as a whole ---- */
+
+/* Copies the end of the result in directory @from, and the packets and files of before, into the work. */
+static gboolean
+copy_end (LbKeep *keep, const char *from, GError **error)
+{
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (from);
+  g_autoptr (LbLedger) ledger = NULL;
+  char digest[LB_DIGEST_SIZE];
+  guint64 bytes, number = numbers->len > 0 ? g_array_index (numbers, guint64, 0) : 0;
+  g_autofree char *end = lb_checkpoint_path (from, number), *checkpoint = lb_checkpoint_path (keep->work, number);
+  g_autoptr (GArray) state = lb_checkpoint_read (from, number, keep->setup.n_outputs, &ledger, error);
+  if (state == NULL)
+    return FALSE;
+  for (guint i = 0; i < ledger->files->len; i++) {
+    const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
+    g_autofree char *old = lb_store_file_path (from, kept->name), *new = lb_store_file_path (keep->work, kept->name);
+    if (!lb_digest_copy (old, new, &bytes, digest, error))
+      return FALSE;
+  }
+  for (guint i = 0; i < keep->setup.n_outputs; i++) {
+    g_autofree char *old = lb_store_output_path (from, i);
+    if (lb_ledger_output_bytes (ledger, i) > 0 && !lb_digest_copy (old, keep->spools[i].path, &bytes, digest, error))
+      return FALSE;
+  }
+  /* Last, as what it speaks of has to be there. */
+  return lb_digest_copy (end, checkpoint, &bytes, digest, error);
+}
+
+/* Where an earlier, shorter run ended is put where checkpoints of this one are looked for: from there it goes on as if
+ * it had been stopped. What is not whole is found when it does. */
+static void
+begin_at_end_of_shorter (LbKeep *keep)
+{
+  const char *key = keep->setup.reuse->shorter;
+  g_autofree char *from = lb_store_result_path (keep->setup.store, key);
+  g_autoptr (GArray) own = lb_checkpoint_numbers (keep->work);
+  g_autoptr (LbStoreLock) lock = NULL;
+  g_autoptr (GError) error = NULL;
+  if (own->len > 0)
+    return;
+  if (!lb_store_try_lock (keep->setup.store, key, TRUE, &lock, &error)
+      || (lock != NULL && !copy_end (keep, from, &error)))
+    notice (keep, "it begins at the beginning, as it cannot go on where an earlier run ended: %s", error->message);
+}
 
 static gboolean
 begin_recording (LbKeep *keep, GError **error)
@@ -502,6 +567,8 @@ begin_recording (LbKeep *keep, GError **error)
   if (!lb_file_write (path, recipe, strlen (recipe), error))
     return FALSE;
   lb_file_remove_leftovers (keep->work);
+  if (keep->setup.reuse->shorter != NULL)
+    begin_at_end_of_shorter (keep);
   keep->ledger->has_packets = !keep->setup.reuse->cheap;
   keep->recording = TRUE;
   keep->started = g_get_monotonic_time ();
@@ -509,14 +576,25 @@ begin_recording (LbKeep *keep, GError **error)
   return TRUE;
 }
 
+/* All but the last @n_kept. */
 static void
-remove_checkpoints (LbKeep *keep)
+remove_checkpoints (LbKeep *keep, guint n_kept)
 {
   g_autoptr (GArray) numbers = lb_checkpoint_numbers (keep->work);
-  for (guint i = 0; i < numbers->len; i++) {
+  for (guint i = n_kept; i < numbers->len; i++) {
     g_autofree char *path = lb_checkpoint_path (keep->work, g_array_index (numbers, guint64, i));
     g_unlink (path);
   }
+}
+
+/* The one checkpoint that stays with the result; as good as any if the run is stopped before there is one. */
+static gboolean
+write_end (LbKeep *keep, GError **error)
+{
+  if (keep->end_property == NULL)
+    return TRUE;
+  g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep, &keep->end);
+  return lb_checkpoint_write (keep->work, keep->number + 1, keep->end.state, ledger, keep->end_property, error);
 }
 
 static gboolean
@@ -527,7 +605,9 @@ commit (LbKeep *keep, GError **error)
   keep->ledger->seconds = seconds_so_far (keep);
   if (!take_files (keep, error) || !sync_spools (keep, error))
     return FALSE;
-  remove_checkpoints (keep);
+  if (!write_end (keep, error))
+    return FALSE;
+  remove_checkpoints (keep, keep->end_property != NULL ? 1 : 0);
   return lb_store_commit (keep->setup.store, keep->setup.reuse->key, keep->ledger, error);
 }
 

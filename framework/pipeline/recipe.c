@@ -43,7 +43,7 @@ add_property (GString *text, const LbProperty *property, gconstpointer self, con
     add_files (text, property, path, cache);
     return;
   }
-  g_autofree char *label = g_strconcat ("property ", property->name, NULL);
+  g_autofree char *label = g_strconcat (LB_RECIPE_PROPERTY, property->name, NULL);
   g_autofree char *value = lb_property_to_text (property, self);
   add (text, label, value);
 }
@@ -131,7 +131,7 @@ lb_recipe_get (const char *recipe, const char *label)
 static char *
 difference_text (const char *label, const char *before, const char *now)
 {
-  if (g_str_has_prefix (label, "property "))
+  if (g_str_has_prefix (label, LB_RECIPE_PROPERTY))
     return g_strdup_printf ("%s changed from %s to %s", label, before != NULL && *before ? before : "nothing",
                             *now ? now : "nothing");
   if (g_str_has_prefix (label, "input ")) {
@@ -147,11 +147,12 @@ difference_text (const char *label, const char *before, const char *now)
   return g_strdup_printf ("%s changed from %s to %s", label, before != NULL ? before : "nothing", now);
 }
 
-char *
-lb_recipe_difference (const char *earlier, const char *recipe, guint *count)
+/* The first label of @recipe whose value is another in @earlier, NULL when there is none, and how many there are. */
+static char *
+first_difference (const char *earlier, const char *recipe, guint *count)
 {
   g_auto (GStrv) lines = g_strsplit (recipe, "\n", -1);
-  g_autofree char *first = NULL;
+  char *first = NULL;
   *count = 0;
   for (guint i = 0; lines[i] != NULL; i++) {
     char *colon = strstr (lines[i], ": ");
@@ -163,11 +164,29 @@ lb_recipe_difference (const char *earlier, const char *recipe, guint *count)
       continue;
     ++*count;
     if (first == NULL)
-      first = difference_text (lines[i], before, colon + 2);
+      first = g_strdup (lines[i]);
   }
-  if (*count == 0)
+  return first;
+}
+
+char *
+lb_recipe_difference (const char *earlier, const char *recipe, guint *count)
+{
+  g_autofree char *label = first_difference (earlier, recipe, count);
+  if (label == NULL)
     return g_strdup ("something that it no longer depends on changed");
+  g_autofree char *before = lb_recipe_get (earlier, label), *now = lb_recipe_get (recipe, label);
+  g_autofree char *first = difference_text (label, before, now);
   if (*count == 1)
     return g_steal_pointer (&first);
   return g_strdup_printf ("%s, and %u more thing%s changed", first, *count - 1, *count == 2 ? "" : "s");
+}
+
+char *
+lb_recipe_only_difference (const char *earlier, const char *recipe)
+{
+  guint count, count_back;
+  g_autofree char *label = first_difference (earlier, recipe, &count);
+  g_autofree char *back = first_difference (recipe, earlier, &count_back);
+  return count == 1 && count_back == 1 ? g_steal_pointer (&label) : NULL;
 }

@@ -17,11 +17,17 @@ char *lb_recipe_text (const LbPlan *plan, guint index, char *const *keys, const 
 
 char *lb_recipe_key (const char *recipe);
 
+/* Before the name of a property in its label. */
+#define LB_RECIPE_PROPERTY "property "
+
 /* The value of @label in @recipe, or NULL; free with g_free(). */
 char *lb_recipe_get (const char *recipe, const char *label);
 
 /* What is otherwise in @recipe than in @earlier, as the end of a sentence: "property grid changed from 4 to 5 and 2
  * more things". *count is the number of differences. Free with g_free(). */
 char *lb_recipe_difference (const char *earlier, const char *recipe, guint *count);
+
+/* The label that alone has another value in @earlier; NULL when there are more, or none. Free with g_free(). */
+char *lb_recipe_only_difference (const char *earlier, const char *recipe);
 
 G_END_DECLS

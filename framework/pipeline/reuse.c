@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/format.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/recipe.h"
 
 const char *
@@ -37,6 +38,7 @@ lb_reuse_free (LbReuse *reuse)
     g_free (stage->why);
     g_free (stage->key);
     g_free (stage->recipe);
+    g_free (stage->shorter);
     lb_ledger_free (stage->result);
     lb_store_unlock (stage->lock);
   }
@@ -163,6 +165,63 @@ checkpoint_age (LbStore *store, const char *key)
   return newest > 0 ? (double)MAX (g_get_real_time () / G_USEC_PER_SEC - newest, 0) : -1;
 }
 
+/* Whether @recipe is the one in @directory but for a property of which it wants more: *value is how much there was of
+ * *property. */
+static gboolean
+is_shorter (const char *directory, const char *recipe, char **property, gint64 *value)
+{
+  g_autofree char *earlier = lb_store_recipe (directory), *label = NULL, *before = NULL, *now = NULL;
+  gint64 wanted;
+  if (earlier == NULL || (label = lb_recipe_only_difference (earlier, recipe)) == NULL
+      || !g_str_has_prefix (label, LB_RECIPE_PROPERTY))
+    return FALSE;
+  before = lb_recipe_get (earlier, label);
+  now = lb_recipe_get (recipe, label);
+  *property = g_strdup (label + strlen (LB_RECIPE_PROPERTY));
+  return g_ascii_string_to_signed (before, 10, G_MININT64, G_MAXINT64, value, NULL)
+         && g_ascii_string_to_signed (now, 10, G_MININT64, G_MAXINT64, &wanted, NULL) && *value < wanted;
+}
+
+/* Whether the result in @directory has an end that was kept for more of @property; damage is told. */
+static gboolean
+has_end (const LbReuse *reuse, const char *stage, const char *directory, const char *property)
+{
+  g_autofree char *end_of = NULL;
+  g_autoptr (GError) damage = NULL;
+  if (lb_checkpoint_read_end (directory, &end_of, &damage))
+    return g_strcmp0 (end_of, property) == 0;
+  g_ptr_array_add (reuse->notices,
+                   g_strdup_printf ("stage '%s': where an earlier run ended is damaged, and nothing goes "
+                                    "on from there: %s",
+                                    stage, damage->message));
+  return FALSE;
+}
+
+/* Finds the result of the same stage that came farthest without going too far. */
+static void
+find_shorter (const LbReuse *reuse, LbReuseStage *stage, GPtrArray *items, const LbPlanStage *planned)
+{
+  gint64 farthest = G_MININT64;
+  for (guint i = 0; i < items->len; i++) {
+    const LbStoreItem *item = items->pdata[i];
+    g_autofree char *directory = NULL, *property = NULL;
+    gint64 value;
+    if (!item->finished || strcmp (item->stage, planned->written->name) != 0
+        || strcmp (item->type, planned->entry->type->name) != 0)
+      continue;
+    directory = lb_store_result_path (reuse->store, item->key);
+    if (!is_shorter (directory, stage->recipe, &property, &value) || value <= farthest
+        || !has_end (reuse, planned->written->name, directory, property))
+      continue;
+    farthest = value;
+    g_free (stage->shorter);
+    g_free (stage->why);
+    stage->shorter = g_strdup (item->key);
+    stage->why = g_strdup_printf ("from the end of an earlier run, at %s %" G_GINT64_FORMAT, property, value);
+    stage->kind = LB_REUSE_CHECKPOINT;
+  }
+}
+
 /* The name of a stage that runs and reads stage @index. */
 static const char *
 reader_that_runs (const LbReuse *reuse, const LbPlan *plan, guint index)
@@ -193,7 +252,9 @@ explain (LbReuse *reuse, const LbPlan *plan, guint index, GPtrArray **items)
   } else {
     if (*items == NULL)
       *items = lb_store_items (reuse->store);
-    stage->why = nearest_difference (reuse, stage, *items, &plan->stages[index]);
+    find_shorter (reuse, stage, *items, &plan->stages[index]);
+    if (stage->why == NULL)
+      stage->why = nearest_difference (reuse, stage, *items, &plan->stages[index]);
     if (stage->why == NULL)
       stage->why = g_strdup ("no result is kept");
   }

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 typedef enum {
   LB_REUSE_NOT,        /* the stage runs */
-  LB_REUSE_CHECKPOINT, /* it goes on where a stopped run left it */
+  LB_REUSE_CHECKPOINT, /* it goes on where a stopped run left it, or a shorter one ended */
   LB_REUSE_RESULT      /* it does not run: its results are brought back */
 } LbReuseKind;
 
@@ -19,6 +19,7 @@ typedef struct {
   LbReuseKind kind;
   char *why; /* of the kind, as a phrase */
   char *key, *recipe;
+  char *shorter;     /* key of the result at whose end it goes on; or NULL */
   LbLedger *result;  /* what is kept: of LB_REUSE_RESULT; or of a cheap stage that runs for its packets alone */
   LbStoreLock *lock; /* shared, on that result */
   gboolean cheap;    /* its packets are not kept */

@@ -1,7 +1,7 @@
 /* The store: results of finished stages, kept under the digest of their recipe, and the work of unfinished ones.
  *
  *   STORE/limbeck-store                       marks the directory as one
- *   STORE/results/KEY/recipe, index, output-1.packets, ..., files/NAME
+ *   STORE/results/KEY/recipe, index, output-1.packets, ..., files/NAME, and checkpoint-N where a longer run goes on
  *   STORE/work/KEY/recipe, output-1.packets, ..., files/NAME, checkpoint-N
  *   STORE/locks/KEY                           locked while KEY is computed (exclusive) or used (shared)
  *   STORE/aside/                              what was found damaged

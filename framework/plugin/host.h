@@ -24,7 +24,7 @@ typedef struct {
   void (*metric) (gpointer data, LbStage *stage, const char *name, double value, const char *unit);
   void (*report) (gpointer data, LbStage *stage, const char *text);
   gboolean (*facts) (gpointer data, LbStage *stage, char **facts, GError **error); /* waits for the other stages */
-  void (*part) (gpointer data, LbStage *stage, const LbPartProgress *progress); /* NULL: parts come as progress */
+  void (*part) (gpointer data, LbStage *stage, const LbPartProgress *progress);    /* NULL: parts come as progress */
 } LbStageListener;
 
 /* Who keeps what a stage has done, so that it need not be done again. Called from the stage's thread. */
@@ -35,7 +35,8 @@ typedef struct {
   gboolean (*packet) (gpointer data, guint output, LbPacket *packet, GError **error); /* before it is sent */
   void (*metric) (gpointer data, const char *name, double value, const char *unit);
   void (*report) (gpointer data, const char *text);
-  void (*file) (gpointer data, const char *name); /* a result file is going to be written */
+  void (*file) (gpointer data, const char *name);                    /* a result file is going to be written */
+  void (*end) (gpointer data, const char *property, LbState *state); /* where a longer run goes on */
 } LbStageKeeper;
 
 typedef struct {

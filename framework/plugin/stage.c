@@ -489,6 +489,22 @@ lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error)
   return lb_stage_may_go_on (stage, error);
 }
 
+gboolean
+lb_stage_keep_end (LbStage *stage, const char *property, LbState *state, GError **error)
+{
+  const LbProperty *row = lb_property_find (stage->type, property);
+
+  if (row == NULL || row->kind != LB_PROPERTY_INTEGER) {
+    g_set_error (error, LB_ERROR, LB_ERROR_PROGRAM,
+                 "the stage keeps its end for property '%s', which is no whole number of its table; correct the plugin",
+                 property);
+    return FALSE;
+  }
+  if (stage->keeper.end != NULL)
+    stage->keeper.end (stage->keeper_data, property, state);
+  return TRUE;
+}
+
 void
 lb_stage_metric (LbStage *stage, const char *name, double value, const char *unit)
 {

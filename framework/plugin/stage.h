@@ -161,8 +161,7 @@ const char *const *lb_configure_input_texts (LbConfigure *configure, const char 
 
 /* How many links a LB_PORT_MANY input has; and the same texts of one of them alone. Since 1.2. */
 guint lb_configure_n_links (LbConfigure *configure, const char *port);
-const char *const *
-lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field);
+const char *const *lb_configure_link_texts (LbConfigure *configure, const char *port, guint index, const char *field);
 
 /* The number that field @field (f64 [1] of the schema, "temperature" of augmented) of input @port holds in each packet;
  * NAN when a writer has not told, and when links of a LB_PORT_MANY differ. Since 1.2. */
@@ -301,6 +300,13 @@ gboolean lb_stage_checkpoint (LbStage *stage, LbState *state, GError **error);
 /* Whether lb_stage_checkpoint() would copy the state now, for those who have to put it together first. */
 gboolean lb_stage_checkpoint_due (LbStage *stage);
 
+/* For a stage of which a whole number, property @property ("iterations"), says nothing but how far it goes: call it
+ * after the last step, before what only the end tells or sends. @state is kept with the results, and a later run with a
+ * larger value, and everything else the same, goes on from there; it must leave what it would have left had it begun at
+ * the beginning. Not to be called where a step depends on how many there are, as under a schedule that ends with them.
+ * LB_ERROR_PROGRAM when there is no such property. Since 1.2. */
+gboolean lb_stage_keep_end (LbStage *stage, const char *property, LbState *state, GError **error);
+
 /* ---- The run around a stage; since 1.2 ---- */
 
 /* For a stage with LB_STAGE_CLOSES, once it has read its inputs: waits until all stages without that flag have ended,
@@ -332,11 +338,11 @@ gboolean lb_stage_run_facts (LbStage *stage, char **facts, GError **error);
  *
  *   lb_stage_parts (stage, n, train, data, error)
  *
- * Within a part, @part is a stage of its own: its programs are run with lb_stage_compute (part), it tells its own progress,
- * has its own checkpoint (lb_stage_resume() and lb_stage_checkpoint() with the state of this part alone), and counts its own
- * operations. What it sends, records and reports appears when it has ended and all parts before it have, so in the order
- * of the parts. Inputs are read before. A part must not depend on another, nor on how many are at work; keys come from its
- * number.
+ * Within a part, @part is a stage of its own: its programs are run with lb_stage_compute (part), it tells its own
+ * progress, has its own checkpoint (lb_stage_resume() and lb_stage_checkpoint() with the state of this part alone), and
+ * counts its own operations. What it sends, records and reports appears when it has ended and all parts before it have,
+ * so in the order of the parts. Inputs are read before. A part must not depend on another, nor on how many are at work;
+ * keys come from its number.
  */
 
 /* For configure: how many of @most parts are going to be at work at once, to be counted with the cost. At least 1; not
@@ -346,8 +352,8 @@ guint lb_configure_side_by_side (LbConfigure *configure, guint most);
 /* What lb_configure_side_by_side() said, 1 at least. */
 guint lb_stage_side_by_side (LbStage *stage);
 
-/* Does part @number, from 0, of a stage, in a thread of the framework: several may be at it at once, so @data must not be
- * changed without a lock. FALSE with @error when it fails, which ends the others. */
+/* Does part @number, from 0, of a stage, in a thread of the framework: several may be at it at once, so @data must not
+ * be changed without a lock. FALSE with @error when it fails, which ends the others. */
 typedef gboolean (*LbStagePart) (LbStage *part, guint number, gpointer data, GError **error);
 
 /* Does parts 0, ..., @n - 1, begun in this order, in threads of the framework; returns when all have ended, or with the
@@ -359,7 +365,8 @@ gboolean lb_stage_parts (LbStage *stage, guint n, LbStagePart part, gpointer dat
 typedef enum {
   /* Its packets are large and soon made again, as a source's are: they are not kept in the store. */
   LB_STAGE_CHEAP = 1 << 0,
-  /* It tells of the run as a whole: it may ask lb_stage_run_facts(), is run every time, and has no outputs. Since 1.2. */
+  /* It tells of the run as a whole: it may ask lb_stage_run_facts(), is run every time, and has no outputs. Since 1.2.
+   */
   LB_STAGE_CLOSES = 1 << 1
 } LbStageFlags;
 
@@ -376,10 +383,10 @@ typedef struct {
   LbStageFlags flags; /* since 1.1 */
 } LbStageType;
 
-/* The interface version of this header; framework/docs/interface-versions.md has the rules in full. What is added (a function, a
- * macro, a value of an enum, a last member of LbStageType or LbPlugin whose zero means what was before) raises the minor
- * number and says since when it is there; any other change raises the major. A plugin loads when its major is ours and
- * its minor is not newer. */
+/* The interface version of this header; framework/docs/interface-versions.md has the rules in full. What is added (a
+ * function, a macro, a value of an enum, a last member of LbStageType or LbPlugin whose zero means what was before)
+ * raises the minor number and says since when it is there; any other change raises the major. A plugin loads when its
+ * major is ours and its minor is not newer. */
 #define LB_INTERFACE_MAJOR 1
 #define LB_INTERFACE_MINOR 2
 #define LB_PLUGIN_MAGIC    0x4c696d62u /* "Limb" */

@@ -193,6 +193,8 @@ run (LbStage *stage, gpointer data, GError **error)
         || !lb_stage_checkpoint (stage, state, error))
       return FALSE;
   }
+  if (!lb_stage_keep_end (stage, "iterations", state, error))
+    return FALSE;
   lb_packet_take (packet, "images", lb_images_to_stream (m.all_images));
   lb_packet_take (packet, "labels", lb_class_labels (classes, self->images_per_class));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);

@@ -391,6 +391,7 @@ make_state (Distillation *d, const GArray *learnt)
   lb_state_add_counter (state, "outer step", &d->outer);
   lb_state_add_counter (state, "step", &d->step);
   lb_state_add_counter (state, "training", &d->training);
+  lb_state_add_number (state, "loss", &d->loss);
   for (guint i = 0; learnt && i < learnt->len; i++)
     lb_state_add_tensor (state, g_array_index (learnt, LbNamedTensor, i).name,
                          g_array_index (learnt, LbNamedTensor, i).tensor);
@@ -428,6 +429,15 @@ checkpoint (Distillation *d, GError **error)
   g_autoptr (GArray) learnt = d->learner ? lb_learner_save (d->learner) : NULL;
   g_autoptr (LbState) state = make_state (d, learnt);
   return lb_stage_checkpoint (d->stage, state, error);
+}
+
+/* More iterations go on from here, unless the rate of the images was brought down to end here. */
+static gboolean
+keep_end (Distillation *d, GError **error)
+{
+  g_autoptr (LbState) state = make_state (d, NULL);
+
+  return !g_str_equal (d->self->image_schedule, "constant") || lb_stage_keep_end (d->stage, "iterations", state, error);
 }
 
 /* ---- Loops ---- */
@@ -502,8 +512,9 @@ run_step (Distillation *d, LbKey key, GError **error)
                               "lower image-learning-rate or learning-rate", error)
       || !check_images (d, move_images (d), error))
     return FALSE;
-  if (d->step == 1 || d->step == total)
-    lb_stage_metric (d->stage, d->step == 1 ? "first matching loss" : "last matching loss", loss, NULL);
+  d->loss = loss;
+  if (d->step == 1)
+    lb_stage_metric (d->stage, "first matching loss", loss, NULL);
   return lb_stage_progress (d->stage, (guint64)d->step, (guint64)total, "matching loss", loss, error);
 }
 
@@ -564,6 +575,10 @@ distillation_run (Distillation *d, GError **error)
     if (!checkpoint (d, error))
       return FALSE;
   }
+  if (!keep_end (d, error))
+    return FALSE;
+  if (d->step > 1)
+    lb_stage_metric (d->stage, "last matching loss", d->loss, NULL);
   if (d->self->clamp)
     clamp_images (d);
   return TRUE;

@@ -118,6 +118,7 @@ typedef struct {
   gint64 network_images;               /* how many; of the synthetic ones: all */
   gint64 images;                       /* of the source */
   gint64 iteration, outer, step;       /* networks and steps with this one that are over; steps in all */
+  double loss;                         /* of the last step */
   gint64 training;                     /* whether the network is being trained, 0 or 1 */
 } Distillation;
 

@@ -390,6 +390,7 @@ make_state (Distillation *d)
   lb_state_add_tensor (state, "label momentum", d->momentum.labels);
   lb_state_add_number (state, "log rate", &d->log_rate);
   lb_state_add_number (state, "rate momentum", &d->rate_momentum);
+  lb_state_add_number (state, "loss", &d->loss);
   lb_state_add_counter (state, "iteration", &d->iteration);
   return state;
 }
@@ -419,8 +420,9 @@ run_iteration (Distillation *d, GError **error)
   if (!run_match (d, &match, error) || !learn (d, &match, error))
     return FALSE;
   d->iteration++;
-  if (d->iteration == 1 || d->iteration == d->self->iterations)
-    lb_stage_metric (d->stage, d->iteration == 1 ? "first matching loss" : "last matching loss", match.loss, NULL);
+  d->loss = match.loss;
+  if (d->iteration == 1)
+    lb_stage_metric (d->stage, "first matching loss", match.loss, NULL);
   return lb_stage_progress (d->stage, (guint64)d->iteration, (guint64)d->self->iterations, "matching loss", match.loss,
                             error);
 }
@@ -446,6 +448,10 @@ distillation_run (Distillation *d, GError **error)
     if (!lb_stage_checkpoint (d->stage, state, error))
       return FALSE;
   }
+  if (!lb_stage_keep_end (d->stage, "iterations", state, error))
+    return FALSE;
+  if (d->iteration > 1)
+    lb_stage_metric (d->stage, "last matching loss", d->loss, NULL);
   lb_stage_metric (d->stage, "inner learning rate", exp (d->log_rate), NULL);
   return TRUE;
 }

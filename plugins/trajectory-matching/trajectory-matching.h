@@ -102,6 +102,7 @@ typedef struct {
   double *apart;                           /* [M + 1] squared distances of the expert's snapshots from the start */
   double log_rate, rate_momentum;          /* logarithm of the inner learning rate */
   double first_rate;                       /* which it began with */
+  double loss;                             /* of the last iteration */
   gint64 iteration;
 } Distillation;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "job.h"
+#include "pipeline/checkpoint.h"
 
 /* ---- walker: sends what it counts, and can be taken up again; counts its steps for the test ---- */
 
@@ -59,6 +60,9 @@ walker_run (LbStage *stage, gpointer data, GError **error)
       return FALSE;
     g_usleep ((gulong)self->pause);
   }
+  if (!lb_stage_keep_end (stage, "steps", state, error))
+    return FALSE;
+  lb_stage_metric (stage, "sum at the end", *lb_tensor_f64 (sum), "numbers");
   return TRUE;
 }
 
@@ -350,6 +354,99 @@ test_a_stopped_stage_goes_on_and_leaves_the_same (Fixture *fixture, gconstpointe
   g_assert_cmpstr (metrics, ==, again);
 }
 
+/* ---- A longer run ---- */
+
+static void
+remove_store (Fixture *fixture)
+{
+  g_autofree char *place = g_build_filename (fixture->directory, "store", NULL);
+  remove_tree (place);
+}
+
+static char *
+walk_of (const char *steps)
+{
+  g_autofree char *text = with (walk_text, "PAUSE", "0");
+  return with (text, "400", steps);
+}
+
+/* Packets, files, metrics and reports of before the end are there again; what was told at it is not. */
+static void
+test_a_longer_run_goes_on_where_a_shorter_one_ended (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *of_75 = walk_of ("75"), *of_95 = walk_of ("95"), *of_400 = walk_of ("400"),
+                  *of_200 = walk_of ("200");
+  g_autofree char *metrics = NULL, *again = NULL, *shorter = NULL, *shorter_again = NULL;
+  g_autofree char *first = run_once (fixture, of_75, "a", NULL, NULL),
+                  *next = run_once (fixture, of_95, "a", NULL, NULL);
+  g_assert_cmpstr (first, ==, "run run");
+  g_assert_cmpstr (next, ==, "resumed run");
+  g_assert_cmpint (walker_steps, ==, 95);
+
+  Job job = { 0 };
+  job_set_up (&job, fixture, of_400, "b");
+  g_autoptr (LbReuse) reuse = lb_reuse_decide (job.plan, job.store, "by hand", TRUE, NULL);
+  g_assert_cmpstr (reuse->stages[0].why, ==, "from the end of an earlier run, at steps 95");
+  job_execute (&job);
+  g_autofree char *words = outcomes (&job), *early = read_text (job.output, "early.txt");
+  metrics = reproducible_part (&job);
+  job_tear_down (&job);
+  g_assert_cmpstr (words, ==, "resumed run");
+  g_assert_cmpint (walker_steps, ==, 400);
+  g_assert_cmpstr (early, ==, "five");
+
+  /* Not from one that went farther. */
+  g_autofree char *between = run_once (fixture, of_200, "c", &shorter, NULL);
+  g_assert_cmpstr (between, ==, "resumed run");
+  g_assert_cmpint (walker_steps, ==, 400 + 105);
+
+  remove_store (fixture);
+  g_autofree char *undisturbed = run_once (fixture, of_400, "d", &again, NULL);
+  g_assert_cmpstr (undisturbed, ==, "run run");
+  g_assert_cmpstr (metrics, ==, again);
+  remove_store (fixture);
+  g_autofree char *alone = run_once (fixture, of_200, "e", &shorter_again, NULL);
+  g_assert_cmpstr (alone, ==, "run run");
+  g_assert_cmpstr (shorter, ==, shorter_again);
+}
+
+/* The one checkpoint that a result keeps. */
+static void
+damage_end (const char *result)
+{
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (result);
+  g_assert_cmpuint (numbers->len, ==, 1);
+  g_autofree char *end = lb_checkpoint_path ("", g_array_index (numbers, guint64, 0));
+  flip (result, end, 40);
+}
+
+static void
+test_a_longer_run_begins_anew_where_the_end_is_damaged (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *of_75 = walk_of ("75"), *of_200 = walk_of ("200"), *metrics = NULL, *again = NULL;
+  g_autofree char *first = run_once (fixture, of_75, "a", NULL, NULL), *result = result_of (fixture, "walk");
+
+  /* Damage of packets is found when they are to be sent again, that of the end before anything is run. */
+  flip (result, "output-1.packets", 40);
+  g_autofree char *words = run_once (fixture, of_200, "a", &metrics, NULL);
+  g_assert_cmpstr (words, ==, "run run");
+  g_assert_cmpint (walker_steps, ==, 75 + 200);
+
+  remove_store (fixture);
+  g_autofree char *second = run_once (fixture, of_75, "a", NULL, NULL);
+  damage_end (result);
+  Job job = { 0 };
+  job_set_up (&job, fixture, of_200, "b");
+  g_autoptr (LbReuse) reuse = lb_reuse_decide (job.plan, job.store, "by hand", TRUE, NULL);
+  g_assert_cmpint (reuse->stages[0].kind, ==, LB_REUSE_NOT);
+  g_assert_cmpuint (reuse->notices->len, ==, 1);
+  assert_contains (reuse->notices->pdata[0], "where an earlier run ended is damaged");
+  job_execute (&job);
+  again = reproducible_part (&job);
+  job_tear_down (&job);
+  g_assert_cmpstr (metrics, ==, again);
+}
+
 /* ---- Several runs ---- */
 
 typedef struct {
@@ -458,6 +555,8 @@ main (int argc, char **argv)
        test_a_cheap_source_runs_only_when_its_packets_are_needed);
   ADD ("damaged-results-are-computed-again", test_damaged_results_are_computed_again);
   ADD ("a-stopped-stage-goes-on-and-leaves-the-same", test_a_stopped_stage_goes_on_and_leaves_the_same);
+  ADD ("a-longer-run-goes-on-where-a-shorter-one-ended", test_a_longer_run_goes_on_where_a_shorter_one_ended);
+  ADD ("a-longer-run-begins-anew-where-the-end-is-damaged", test_a_longer_run_begins_anew_where_the_end_is_damaged);
   ADD ("two-runs-at-once-compute-each-stage-once", test_two_runs_at_once_compute_each_stage_once);
   ADD ("a-run-that-waits-for-another-can-be-stopped", test_a_run_that_waits_for_another_can_be_stopped);
   ADD ("only-a-store-is-taken-for-one", test_only_a_store_is_taken_for_one);

@@ -541,6 +541,19 @@ test_cancel_ends_everything (Fixture *fixture, gconstpointer data)
 
 /* ---- Telling and asking ---- */
 
+/* An end is kept for more of a whole number that the stage has; this one has no property at all. */
+static void
+test_keeps_no_end_without_its_property (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LbState) state = lb_state_new ();
+  g_autoptr (GError) error = NULL;
+
+  make_stage (fixture);
+  g_assert_false (lb_stage_keep_end (fixture->stage, "iterations", state, &error));
+  g_assert_error (error, LB_ERROR, LB_ERROR_PROGRAM);
+  g_assert_nonnull (strstr (error->message, "keeps its end for property 'iterations', which is no whole number"));
+}
+
 static void
 test_tells_listener (Fixture *fixture, gconstpointer data)
 {
@@ -622,6 +635,7 @@ main (int argc, char **argv)
   ADD ("/stage/failed-run-leaves-its-links", test_failed_run_leaves_links);
   ADD ("/stage/silent-failure-is-an-error", test_silent_failure_is_an_error);
   ADD ("/stage/cancel-ends-everything", test_cancel_ends_everything);
+  ADD ("/stage/keeps-no-end-without-its-property", test_keeps_no_end_without_its_property);
   ADD ("/stage/tells-its-listener", test_tells_listener);
   ADD ("/stage/finite-values-pass", test_finite_values_pass);
   ADD ("/stage/keys-are-of-seed-stage-and-purpose", test_keys_are_of_seed_stage_and_purpose);

@@ -500,6 +500,27 @@ test_resume (gconstpointer data)
   g_assert_no_error (error);
 }
 
+/* Of stages whose iterations say nothing but how far they go. */
+static void
+test_longer (gconstpointer data)
+{
+  g_autoptr (LbHarness) h = lb_harness_new (data);
+  g_autoptr (GError) error = NULL;
+
+  find_example (data)->make (h);
+  lb_harness_check_longer (h, "iterations", 2, &error);
+  g_assert_no_error (error);
+}
+
+static gboolean
+has_iterations (const LbStageType *type)
+{
+  for (const LbProperty *p = type->properties; p && p->name; p++)
+    if (g_str_equal (p->name, "iterations") && p->kind == LB_PROPERTY_INTEGER)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 test_cancel (gconstpointer data)
 {
@@ -562,6 +583,8 @@ main (int argc, char **argv)
     add (names[i], "configure-is-pure", test_configure);
     add (names[i], "same-bits-at-any-thread-count", test_threads);
     add (names[i], "goes-on-where-it-was-stopped", test_resume);
+    if (has_iterations (lb_registry_find (registry, names[i])->type))
+      add (names[i], "goes-on-where-a-shorter-run-ended", test_longer);
     add (names[i], "stops-when-cancelled", test_cancel);
     add (names[i], "takes-what-was-predicted", test_cost);
   }

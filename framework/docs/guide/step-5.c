@@ -271,7 +271,8 @@ distil (LbStage *stage, Match *m, const MeanMatching *self, LbClassImages *set, 
         || !lb_stage_checkpoint (stage, state, error))
       return FALSE;
   }
-  return TRUE;
+  /* A run of more iterations goes on from here. */
+  return lb_stage_keep_end (stage, "iterations", state, error);
 }
 
 static gboolean

@@ -65,7 +65,8 @@ test_promises (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_true (lb_harness_check_configure (h, &error) && lb_harness_check_threads (h, &error)
-                 && lb_harness_check_resume (h, 3, &error) && lb_harness_check_cancel (h, 4, &error));
+                 && lb_harness_check_resume (h, 3, &error) && lb_harness_check_cancel (h, 4, &error)
+                 && lb_harness_check_longer (h, "iterations", 2, &error));
   g_assert_no_error (error);
 }
 

@@ -190,7 +190,8 @@ distil (LbStage *stage, const MyStage *self, Match *m, LbClassImages *source, Lb
         || !lb_stage_checkpoint (stage, state, error))
       return FALSE;
   }
-  return TRUE;
+  /* A run of more iterations goes on from here. */
+  return lb_stage_keep_end (stage, "iterations", state, error);
 }
 
 static gboolean

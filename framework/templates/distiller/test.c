@@ -44,7 +44,7 @@ test_promises (void)
   g_autoptr (GError) error = NULL;
 
   if (lb_harness_check_configure (h, &error) && lb_harness_check_threads (h, &error)
-      && lb_harness_check_resume (h, 4, &error))
+      && lb_harness_check_resume (h, 4, &error) && lb_harness_check_longer (h, "iterations", 2, &error))
     lb_harness_check_cancel (h, 4, &error);
   g_assert_no_error (error);
 }
