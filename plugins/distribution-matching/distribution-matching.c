@@ -46,10 +46,9 @@ static const LbPort outputs[] = {
 typedef struct {
   LbNetwork *network;
   LbNode *real, *images, *momentum, **parameters, *loss;
-  LbAugmenter *for_real, *for_images; /* NULL without augmentation */
-  LbProgram *program;                 /* moves the images that are bound to it */
-  LbTensor *all_images, *all_momenta; /* f32 [classes * images-per-class, h, w, c] */
-  LbTensor *real_images;              /* of the class at hand */
+  LbAugmenter *for_real, *for_images;               /* NULL without augmentation */
+  LbProgram *program;                               /* moves the images that are bound to it */
+  LbTensor *all_images, *all_momenta, *real_images; /* f32 [classes * images-per-class, h, w, c]; of one class */
 } Match;
 
 static void
@@ -193,13 +192,12 @@ run (LbStage *stage, gpointer data, GError **error)
         || !lb_stage_checkpoint (stage, state, error))
       return FALSE;
   }
-  if (!lb_stage_keep_end (stage, "iterations", state, error))
-    return FALSE;
   lb_packet_take (packet, "images", lb_images_to_stream (m.all_images));
   lb_packet_take (packet, "labels", lb_class_labels (classes, self->images_per_class));
   lb_packet_share (packet, source, LB_NORMALISATION_FIELDS, NULL);
   lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (stage)));
-  return lb_stage_push (stage, "samples", g_steal_pointer (&packet), error);
+  return lb_stage_keep_end (stage, "iterations", state, error)
+         && lb_stage_push (stage, "samples", g_steal_pointer (&packet), error);
 }
 
 /* Checks the architecture and predicts what the whole stage takes. */
