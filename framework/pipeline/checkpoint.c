@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pipeline/digest.h"
+#include "pipeline/store.h"
 
 #define PREFIX       "checkpoint-"
 #define LEDGER_FIELD "ledger"
@@ -148,4 +150,30 @@ lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger 
     g_array_append_val (state, part);
   }
   return state;
+}
+
+gboolean
+lb_checkpoint_copy (const char *from, const char *work, guint n_outputs, GError **error)
+{
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (from);
+  g_autoptr (LbLedger) ledger = NULL;
+  char digest[LB_DIGEST_SIZE];
+  guint64 bytes, number = numbers->len > 0 ? g_array_index (numbers, guint64, 0) : 0;
+  g_autofree char *checkpoint = lb_checkpoint_path (from, number), *copy = lb_checkpoint_path (work, number);
+  g_autoptr (GArray) state = lb_checkpoint_read (from, number, n_outputs, &ledger, error);
+  if (state == NULL)
+    return FALSE;
+  for (guint i = 0; i < ledger->files->len; i++) {
+    const char *name = g_array_index (ledger->files, LbKept, i).name;
+    g_autofree char *old = lb_store_file_path (from, name), *new = lb_store_file_path (work, name);
+    if (!lb_digest_copy (old, new, &bytes, digest, error))
+      return FALSE;
+  }
+  for (guint i = 0; i < n_outputs; i++) {
+    g_autofree char *old = lb_store_output_path (from, i), *new = lb_store_output_path (work, i);
+    if (lb_ledger_output_bytes (ledger, i) > 0 && !lb_digest_copy (old, new, &bytes, digest, error))
+      return FALSE;
+  }
+  /* Last, as what it speaks of has to be there. */
+  return lb_digest_copy (checkpoint, copy, &bytes, digest, error);
 }

@@ -30,4 +30,8 @@ GArray *lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, L
  * none. LB_ERROR_INPUT when it is damaged. */
 gboolean lb_checkpoint_read_end (const char *directory, char **end_of, GError **error);
 
+/* Copies the last checkpoint of directory @from, with the packets and result files that it speaks of, into @work.
+ * LB_ERROR_INPUT when there is none or it is damaged, LB_ERROR_OUTPUT. */
+gboolean lb_checkpoint_copy (const char *from, const char *work, guint n_outputs, GError **error);
+
 G_END_DECLS

@@ -515,33 +515,6 @@ const LbStageKeeper lb_keep_keeper
 
 /* ---- The stage as a whole ---- */
 
-/* Copies the end of the result in directory @from, and the packets and files of before, into the work. */
-static gboolean
-copy_end (LbKeep *keep, const char *from, GError **error)
-{
-  g_autoptr (GArray) numbers = lb_checkpoint_numbers (from);
-  g_autoptr (LbLedger) ledger = NULL;
-  char digest[LB_DIGEST_SIZE];
-  guint64 bytes, number = numbers->len > 0 ? g_array_index (numbers, guint64, 0) : 0;
-  g_autofree char *end = lb_checkpoint_path (from, number), *checkpoint = lb_checkpoint_path (keep->work, number);
-  g_autoptr (GArray) state = lb_checkpoint_read (from, number, keep->setup.n_outputs, &ledger, error);
-  if (state == NULL)
-    return FALSE;
-  for (guint i = 0; i < ledger->files->len; i++) {
-    const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
-    g_autofree char *old = lb_store_file_path (from, kept->name), *new = lb_store_file_path (keep->work, kept->name);
-    if (!lb_digest_copy (old, new, &bytes, digest, error))
-      return FALSE;
-  }
-  for (guint i = 0; i < keep->setup.n_outputs; i++) {
-    g_autofree char *old = lb_store_output_path (from, i);
-    if (lb_ledger_output_bytes (ledger, i) > 0 && !lb_digest_copy (old, keep->spools[i].path, &bytes, digest, error))
-      return FALSE;
-  }
-  /* Last, as what it speaks of has to be there. */
-  return lb_digest_copy (end, checkpoint, &bytes, digest, error);
-}
-
 /* Where an earlier, shorter run ended is put where checkpoints of this one are looked for: from there it goes on as if
  * it had been stopped. What is not whole is found when it does. */
 static void
@@ -555,7 +528,7 @@ begin_at_end_of_shorter (LbKeep *keep)
   if (own->len > 0)
     return;
   if (!lb_store_try_lock (keep->setup.store, key, TRUE, &lock, &error)
-      || (lock != NULL && !copy_end (keep, from, &error)))
+      || (lock != NULL && !lb_checkpoint_copy (from, keep->work, keep->setup.n_outputs, &error)))
     notice (keep, "it begins at the beginning, as it cannot go on where an earlier run ended: %s", error->message);
 }
 
