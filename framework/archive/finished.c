@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pipeline/journal.h"
 #include "pipeline/provenance.h"
-#include "pipeline/record.h"
 
 static JsonObject *
 get_object (const LbFinished *finished, const char *name)
@@ -33,7 +33,7 @@ take_parts (LbFinished *finished, const char *path, GError **error)
 LbFinished *
 lb_finished_read (const char *directory, GError **error)
 {
-  g_autofree char *path = lb_record_path (directory, LB_PROVENANCE_FILE);
+  g_autofree char *path = lb_journal_path (directory, LB_PROVENANCE_FILE);
   g_autofree char *end = g_build_filename (directory, "metrics.json", NULL);
   g_autoptr (LbFinished) finished = g_new0 (LbFinished, 1);
   g_autoptr (GBytes) bytes = NULL;

@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "pipeline/digest.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 #include "tensor/npz.h"
 
 typedef struct {
@@ -38,7 +38,7 @@ add_texts (Writer *writer, GError **error)
   static const char *const records[] = { "log.txt", "metrics.csv", "metrics.jsonl" };
   for (guint i = 0; i < G_N_ELEMENTS (records); i++) {
     g_autofree char *name = g_strconcat ("run/", records[i], NULL);
-    g_autofree char *path = lb_record_path (writer->directory, records[i]);
+    g_autofree char *path = lb_journal_path (writer->directory, records[i]);
     if (!lb_pack_add_file (writer->pack, name, path, NULL, error))
       return FALSE;
   }

@@ -10,7 +10,7 @@
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/table.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 
 #define LARGEST_STATUS (16 << 20)
 #define LARGEST_LOG    ((gsize)1 << 30)
@@ -67,7 +67,7 @@ parse (int argc, char **argv, Options *options)
 static JsonNode *
 read_status (const char *directory, GError **error)
 {
-  g_autofree char *path = lb_record_path (directory, "status.json");
+  g_autofree char *path = lb_journal_path (directory, "status.json");
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GError) broken = NULL;
   if (!lb_file_read (path, LARGEST_STATUS, &bytes, error)) {
@@ -107,7 +107,7 @@ get_number (JsonObject *object, const char *name)
 static GStrv
 read_log (const char *directory, guint n)
 {
-  g_autofree char *path = lb_record_path (directory, "log.txt");
+  g_autofree char *path = lb_journal_path (directory, "log.txt");
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GPtrArray) lines = g_ptr_array_new ();
   gsize length = 0;
@@ -269,7 +269,7 @@ lb_command_status (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   const char *directory = options.directories[0];
   /* Looked at first: a run that ends in between has then written its last status. */
-  gboolean live = lb_record_is_live (directory);
+  gboolean live = lb_journal_is_live (directory);
   g_autoptr (JsonNode) root = read_status (directory, &error);
   if (root == NULL)
     return lb_command_fail (error);

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "cli/run-parts.h"
 #include "graph/program.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 
 static char *
 default_output (const char *path)
@@ -99,7 +99,7 @@ lb_run_open_archive (LbRunOptions *options)
   gboolean from_written = changes->params != NULL;
   if (options->output == NULL)
     options->output = default_output (path);
-  g_autofree char *folder = lb_record_path (options->output, "archive");
+  g_autofree char *folder = lb_journal_path (options->output, "archive");
   lb_store_remove_tree (folder);
   if (g_mkdir_with_parents (folder, 0777) != 0) {
     lb_output_error (folder, errno, &error);

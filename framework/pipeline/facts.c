@@ -11,8 +11,8 @@
 
 #include "base/file.h"
 #include "pipeline/diagram.h"
+#include "pipeline/journal.h"
 #include "pipeline/metrics.h"
-#include "pipeline/record.h"
 #include "pipeline/resolved.h"
 #include "pipeline/status.h"
 #include "plugin/host.h"
@@ -259,7 +259,7 @@ static void
 add_curves (JsonBuilder *builder, const LbRun *run)
 {
   const LbPlan *plan = lb_run_plan (run);
-  g_autofree char *path = lb_record_path (lb_run_output_directory (run), "metrics.jsonl");
+  g_autofree char *path = lb_journal_path (lb_run_output_directory (run), "metrics.jsonl");
   g_autoptr (GPtrArray) curves = read_curves (path);
   json_builder_set_member_name (builder, "curves");
   json_builder_begin_array (builder);

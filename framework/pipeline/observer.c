@@ -1,6 +1,6 @@
 /* Observing a run.
  *
- * Stage threads only append to what waits (in the record and in @events, both behind locks); everything that writes,
+ * Stage threads only append to what waits (in the journal and in @events, both behind locks); everything that writes,
  * formats or looks at the clock for long is done by the main thread, a few times a second.
  */
 #include <math.h>
@@ -12,7 +12,7 @@
 #include "base/format.h"
 #include "base/timeline.h"
 #include "pipeline/observer.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 #include "pipeline/resolved.h"
 #include "pipeline/status.h"
 #include "pipeline/watch.h"
@@ -53,12 +53,12 @@ struct _LbObserver {
   const LbPlan *plan;
   char *directory;
   LbProgress *progress;
-  LbRecord *record;
+  LbJournal *journal;
   gint64 started, started_real;
   LbWatch watch;
   guint64 scarce, told_left;
   gint64 flushed, written, traced, looked_at_disk;
-  gboolean failing;   /* the record could not be written; told */
+  gboolean failing;   /* the journal could not be written; told */
   GMutex lock;        /* what follows */
   GPtrArray *events;  /* Event* */
   GHashTable *growth; /* link's name -> Growth */
@@ -81,14 +81,14 @@ LbObserver *
 lb_observer_new (const LbPlan *plan, const char *directory, const LbObserverSettings *settings, GError **error)
 {
   g_autofree char *yaml = lb_plan_to_yaml (plan);
-  LbRecord *record = lb_record_new (directory, yaml, error);
-  if (record == NULL)
+  LbJournal *journal = lb_journal_new (directory, yaml, error);
+  if (journal == NULL)
     return NULL;
   LbObserver *observer = g_new0 (LbObserver, 1);
   observer->plan = plan;
   observer->directory = g_strdup (directory);
   observer->progress = settings->progress;
-  observer->record = record;
+  observer->journal = journal;
   observer->started = g_get_monotonic_time ();
   observer->started_real = g_get_real_time ();
   observer->watch = lb_watch_new (settings->patience > 0 ? settings->patience : PATIENCE);
@@ -111,7 +111,7 @@ lb_observer_free (LbObserver *observer)
 {
   if (observer == NULL)
     return;
-  lb_record_free (observer->record);
+  lb_journal_free (observer->journal);
   g_ptr_array_unref (observer->events);
   g_hash_table_unref (observer->growth);
   g_mutex_clear (&observer->lock);
@@ -142,7 +142,7 @@ lb_observer_say (LbObserver *observer, const char *format, ...)
   va_start (arguments, format);
   event->text = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  lb_record_log (observer->record, event->text);
+  lb_journal_log (observer->journal, event->text);
   add_event (observer, event);
 }
 
@@ -153,7 +153,7 @@ lb_observer_log (LbObserver *observer, const char *format, ...)
   va_start (arguments, format);
   g_autofree char *text = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  lb_record_log (observer->record, text);
+  lb_journal_log (observer->journal, text);
 }
 
 static const char *
@@ -182,7 +182,7 @@ lb_observer_metric (LbObserver *observer, guint stage, guint64 step, const char 
 {
   Event *event = g_new0 (Event, 1);
   *event = (Event){ NULL, g_strdup (name), g_strdup (unit), stage, step, value };
-  lb_record_value (observer->record, stage_name (observer, stage), step, name, value, unit);
+  lb_journal_value (observer->journal, stage_name (observer, stage), step, name, value, unit);
   lb_observer_log (observer, "stage '%s': %s %.6g%s%s", stage_name (observer, stage), name, isnan (value) ? NAN : value,
                    unit != NULL ? " " : "", unit != NULL ? unit : "");
   add_event (observer, event);
@@ -202,7 +202,7 @@ void
 lb_observer_value (LbObserver *observer, guint stage, guint64 step, guint64 total, const char *name, double value)
 {
   if (is_chosen (step, total))
-    lb_record_value (observer->record, stage_name (observer, stage), step, name, value, NULL);
+    lb_journal_value (observer->journal, stage_name (observer, stage), step, name, value, NULL);
   check_finite (observer, stage, step, name, value);
 }
 
@@ -212,7 +212,7 @@ lb_observer_part (LbObserver *observer, guint stage, guint part, guint64 step, g
 {
   g_autofree char *who = g_strdup_printf ("%s/%u", stage_name (observer, stage), part);
   if (is_chosen (step, total))
-    lb_record_value (observer->record, who, step, name, value, NULL);
+    lb_journal_value (observer->journal, who, step, name, value, NULL);
   check_finite (observer, stage, step, name, value);
 }
 
@@ -291,14 +291,14 @@ write_status (LbObserver *observer, const LbActivity *activities, guint n, const
                         .seconds = (double)(now - observer->started) / G_USEC_PER_SEC };
   g_autofree char *json = lb_status_to_json (&head, activities, n, now);
   /* A status that cannot be written is told by the flush: the same disk is full for both. */
-  lb_record_status (observer->record, json, NULL);
+  lb_journal_status (observer->journal, json, NULL);
 }
 
 void
 lb_observer_flush (LbObserver *observer)
 {
   g_autoptr (GError) error = NULL;
-  gboolean written = lb_record_flush (observer->record, &error);
+  gboolean written = lb_journal_flush (observer->journal, &error);
   if (!written && !observer->failing)
     lb_observer_say (observer, "warning: %s; the run goes on, and what is to be written waits", error->message);
   else if (written && observer->failing)
@@ -398,7 +398,7 @@ lb_observer_end (LbObserver *observer, const LbActivity *activities, guint n, co
   log_stages (observer, activities, n, now);
   lb_observer_log (observer, "%s after %s%s%s", state, seconds, failure != NULL ? ": " : "",
                    failure != NULL ? failure->message : "");
-  gboolean written = lb_record_flush (observer->record, error);
+  gboolean written = lb_journal_flush (observer->journal, error);
   write_status (observer, activities, n, state, failure != NULL ? failure->message : NULL, now);
   if (observer->progress != NULL) {
     show_events (observer);

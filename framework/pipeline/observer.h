@@ -1,5 +1,5 @@
-/* The observer of a run: everything that tells others how it goes. It feeds the progress on standard error, the record
- * in the output directory (record.h), and looks out for what people would want to know within seconds: values that are
+/* The observer of a run: everything that tells others how it goes. It feeds the progress on standard error, the journal
+ * in the output directory (journal.h), and looks out for what people would want to know within seconds: values that are
  * no numbers, a run that does not get on, a disk that fills up.
  *
  * What stages compute never depends on it.
@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct _LbObserver LbObserver;
 
-/* Starts the record in @directory; LB_ERROR_OUTPUT. @plan outlives it. */
+/* Starts the journal in @directory; LB_ERROR_OUTPUT. @plan outlives it. */
 LbObserver *
 lb_observer_new (const LbPlan *plan, const char *directory, const LbObserverSettings *settings, GError **error);
 void lb_observer_free (LbObserver *observer);
@@ -39,7 +39,7 @@ void lb_observer_log (LbObserver *observer, const char *format, ...) G_GNUC_PRIN
 void
 lb_observer_metric (LbObserver *observer, guint stage, guint64 step, const char *name, double value, const char *unit);
 
-/* The current value that it tells with its progress; goes into the record at steps that their number chooses: all of
+/* The current value that it tells with its progress; goes into the journal at steps that their number chooses: all of
  * the first hundred, then about a hundred for each tenfold, and the last. */
 void lb_observer_value (LbObserver *observer, guint stage, guint64 step, guint64 total, const char *name, double value);
 
@@ -55,12 +55,12 @@ void lb_observer_grown (LbObserver *observer, const char *link, gsize from, gsiz
 /* Shows and records the state at @now; call several times a second. @moved is a count of packets that passed links. */
 void lb_observer_tick (LbObserver *observer, const LbActivity *activities, guint n, guint64 moved, gint64 now);
 
-/* The same for the last time. @failure is what the run failed of, or NULL. LB_ERROR_OUTPUT when the record could not be
- * completed. */
+/* The same for the last time. @failure is what the run failed of, or NULL. LB_ERROR_OUTPUT when the journal could not
+ * be completed. */
 gboolean lb_observer_end (LbObserver *observer, const LbActivity *activities, guint n, const GError *failure,
                           gint64 now, GError **error);
 
-/* Writes the record up to now, if that can be done. */
+/* Writes the journal up to now, if that can be done. */
 void lb_observer_flush (LbObserver *observer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbObserver, lb_observer_free)

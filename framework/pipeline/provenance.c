@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/machine.h"
 #include "pipeline/digest.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 #include "pipeline/resolved.h"
 #include "pipeline/status.h"
 
@@ -511,7 +511,7 @@ gboolean
 lb_provenance_write (const LbProvenance *provenance, const LbProvenanceEnd *end, GError **error)
 {
   const LbPlan *plan = provenance->plan;
-  g_autofree char *path = lb_record_path (end->output_directory, LB_PROVENANCE_FILE);
+  g_autofree char *path = lb_journal_path (end->output_directory, LB_PROVENANCE_FILE);
   g_autofree char *resolved = lb_plan_to_portable_yaml (plan, path_in_archive, (gpointer)provenance);
   g_autoptr (GPtrArray) schemas = find_schemas (plan);
   g_autoptr (JsonBuilder) builder = json_builder_new ();

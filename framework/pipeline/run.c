@@ -10,13 +10,13 @@
 #include "base/memory.h"
 #include "base/timeline.h"
 #include "pipeline/facts.h"
+#include "pipeline/journal.h"
 #include "pipeline/keep.h"
 #include "pipeline/metrics.h"
 #include "pipeline/note.h"
 #include "pipeline/observer.h"
 #include "pipeline/output.h"
 #include "pipeline/provenance.h"
-#include "pipeline/record.h"
 #include "pipeline/run.h"
 #include "plugin/host.h"
 
@@ -50,7 +50,7 @@ struct _LbRun {
   guint n_stages;
   GMainContext *context;
   LbFacts *facts; /* for stages that close the run */
-  GMutex lock; /* guards what follows and the activities, metrics and reports */
+  GMutex lock;    /* guards what follows and the activities, metrics and reports */
   guint n_alive;
   gboolean cancelled;  /* by the user, before any stage failed and all had ended */
   GPtrArray *failures; /* GError*, in the order they happened */
@@ -575,7 +575,7 @@ gboolean
 lb_run_execute (LbRun *run, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = g_build_filename (run->output_directory, "metrics.json", NULL);
-  g_autofree char *provenance = lb_record_path (run->output_directory, LB_PROVENANCE_FILE);
+  g_autofree char *provenance = lb_journal_path (run->output_directory, LB_PROVENANCE_FILE);
   /* Those of an earlier run must not stand beside the results of this one. */
   g_unlink (path);
   g_unlink (provenance);

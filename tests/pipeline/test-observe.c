@@ -1,4 +1,4 @@
-/* What a run tells while it runs: the record in its directory, stalls, full disks, growing links, the resolved
+/* What a run tells while it runs: the journal in its directory, stalls, full disks, growing links, the resolved
  * pipeline.
  */
 #include <math.h>
@@ -9,13 +9,13 @@
 
 #include "base/timeline.h"
 #include "fixture.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 #include "pipeline/resolved.h"
 #include "pipeline/run.h"
 #include "pipeline/watch.h"
 #include "timeline.h"
 
-/* ---- The record ---- */
+/* ---- The journal ---- */
 
 static void
 assert_rows (Fixture *fixture, const char *expected)
@@ -41,17 +41,17 @@ assert_objects (Fixture *fixture, guint n)
 }
 
 static void
-test_record_writes_rows (Fixture *fixture, gconstpointer data)
+test_journal_writes_rows (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (LbRecord) record = lb_record_new (fixture->directory, "limbeck: 1\n", &error);
+  g_autoptr (LbJournal) journal = lb_journal_new (fixture->directory, "limbeck: 1\n", &error);
   g_assert_no_error (error);
-  lb_record_value (record, "a", 7, "loss", 0.1, NULL);
-  g_assert_true (lb_record_flush (record, NULL));
+  lb_journal_value (journal, "a", 7, "loss", 0.1, NULL);
+  g_assert_true (lb_journal_flush (journal, NULL));
   assert_rows (fixture, "stage,step,name,value,unit\na,7,loss,0.10000000000000001,\n");
-  lb_record_value (record, "a", 8, "so \"called\", a\nname", -INFINITY, "m, s");
-  lb_record_value (record, "a", 9, "loss", -NAN, "\\");
-  g_assert_true (lb_record_flush (record, NULL));
+  lb_journal_value (journal, "a", 8, "so \"called\", a\nname", -INFINITY, "m, s");
+  lb_journal_value (journal, "a", 9, "loss", -NAN, "\\");
+  g_assert_true (lb_journal_flush (journal, NULL));
   assert_rows (fixture, "stage,step,name,value,unit\na,7,loss,0.10000000000000001,\n"
                         "a,8,\"so \"\"called\"\", a\nname\",-inf,\"m, s\"\na,9,loss,nan,\\\n");
   assert_objects (fixture, 3);
@@ -60,38 +60,38 @@ test_record_writes_rows (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_record_goes_on_after_a_kill (Fixture *fixture, gconstpointer data)
+test_journal_goes_on_after_a_kill (Fixture *fixture, gconstpointer data)
 {
-  LbRecord *record = lb_record_new (fixture->directory, "one", NULL);
-  lb_record_value (record, "a", 1, "x", 1, NULL);
-  lb_record_log (record, "first");
-  g_assert_true (lb_record_flush (record, NULL));
-  lb_record_free (record);
+  LbJournal *journal = lb_journal_new (fixture->directory, "one", NULL);
+  lb_journal_value (journal, "a", 1, "x", 1, NULL);
+  lb_journal_log (journal, "first");
+  g_assert_true (lb_journal_flush (journal, NULL));
+  lb_journal_free (journal);
   /* Killed in the middle of a line. */
-  g_autofree char *csv = lb_record_path (fixture->directory, "metrics.csv");
+  g_autofree char *csv = lb_journal_path (fixture->directory, "metrics.csv");
   g_autofree char *whole = read_text (fixture->directory, "run/metrics.csv");
   g_autofree char *torn = g_strconcat (whole, "a,2,x", NULL);
   g_file_set_contents (csv, torn, -1, NULL);
 
-  record = lb_record_new (fixture->directory, "one", NULL);
-  lb_record_value (record, "a", 2, "x", 2, NULL);
-  lb_record_log (record, "second");
-  g_assert_true (lb_record_flush (record, NULL));
-  lb_record_free (record);
+  journal = lb_journal_new (fixture->directory, "one", NULL);
+  lb_journal_value (journal, "a", 2, "x", 2, NULL);
+  lb_journal_log (journal, "second");
+  g_assert_true (lb_journal_flush (journal, NULL));
+  lb_journal_free (journal);
   assert_rows (fixture, "stage,step,name,value,unit\na,1,x,1,\na,2,x,2,\n");
   assert_objects (fixture, 2);
 
   /* Another pipeline, or one that had come to its end, starts anew; the log goes on. */
-  lb_record_free (lb_record_new (fixture->directory, "two", NULL));
+  lb_journal_free (lb_journal_new (fixture->directory, "two", NULL));
   assert_rows (fixture, "");
-  record = lb_record_new (fixture->directory, "two", NULL);
-  lb_record_value (record, "a", 5, "x", 5, NULL);
-  g_assert_true (lb_record_flush (record, NULL));
-  lb_record_free (record);
+  journal = lb_journal_new (fixture->directory, "two", NULL);
+  lb_journal_value (journal, "a", 5, "x", 5, NULL);
+  g_assert_true (lb_journal_flush (journal, NULL));
+  lb_journal_free (journal);
   write_text (fixture->directory, "metrics.json", "{}");
-  record = lb_record_new (fixture->directory, "two", NULL);
-  g_assert_true (lb_record_flush (record, NULL));
-  lb_record_free (record);
+  journal = lb_journal_new (fixture->directory, "two", NULL);
+  g_assert_true (lb_journal_flush (journal, NULL));
+  lb_journal_free (journal);
   assert_rows (fixture, "stage,step,name,value,unit\n");
   g_autofree char *log = read_text (fixture->directory, "run/log.txt");
   assert_contains (log, "Z first\n");
@@ -99,21 +99,21 @@ test_record_goes_on_after_a_kill (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_record_has_one_writer (Fixture *fixture, gconstpointer data)
+test_journal_has_one_writer (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_false (lb_record_is_live (fixture->directory));
-  LbRecord *record = lb_record_new (fixture->directory, "one", NULL);
-  lb_record_value (record, "a", 1, "x", 1, NULL);
-  g_assert_true (lb_record_flush (record, NULL));
-  g_assert_true (lb_record_is_live (fixture->directory));
-  g_assert_null (lb_record_new (fixture->directory, "two", &error));
+  g_assert_false (lb_journal_is_live (fixture->directory));
+  LbJournal *journal = lb_journal_new (fixture->directory, "one", NULL);
+  lb_journal_value (journal, "a", 1, "x", 1, NULL);
+  g_assert_true (lb_journal_flush (journal, NULL));
+  g_assert_true (lb_journal_is_live (fixture->directory));
+  g_assert_null (lb_journal_new (fixture->directory, "two", &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_OUTPUT);
   assert_contains (error->message, "is being written by another run");
   /* The refused one has touched nothing. */
   assert_rows (fixture, "stage,step,name,value,unit\na,1,x,1,\n");
-  lb_record_free (record);
-  g_assert_false (lb_record_is_live (fixture->directory));
+  lb_journal_free (journal);
+  g_assert_false (lb_journal_is_live (fixture->directory));
 }
 
 /* A limit on file sizes acts as a full disk does: first a short write, then an error. */
@@ -131,21 +131,21 @@ static void
 test_full_disk_loses_nothing (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (LbRecord) record = lb_record_new (fixture->directory, "one", NULL);
+  g_autoptr (LbJournal) journal = lb_journal_new (fixture->directory, "one", NULL);
   g_autoptr (GString) expected = g_string_new ("stage,step,name,value,unit\n");
   for (guint i = 0; i < 1000; i++) {
-    lb_record_value (record, "a", i, "x", i, NULL);
+    lb_journal_value (journal, "a", i, "x", i, NULL);
     g_string_append_printf (expected, "a,%u,x,%u,\n", i, i);
   }
   limit_file_size (1000);
-  gboolean written = lb_record_flush (record, &error);
+  gboolean written = lb_journal_flush (journal, &error);
   limit_file_size (RLIM_INFINITY);
   g_assert_false (written);
   g_assert_error (error, LB_ERROR, LB_ERROR_OUTPUT);
   assert_contains (error->message, "run/metrics.csv: cannot be written: the file would be larger than the limit");
-  lb_record_value (record, "a", 1000, "x", 1000, NULL);
+  lb_journal_value (journal, "a", 1000, "x", 1000, NULL);
   g_string_append (expected, "a,1000,x,1000,\n");
-  g_assert_true (lb_record_flush (record, NULL));
+  g_assert_true (lb_journal_flush (journal, NULL));
   assert_rows (fixture, expected->str);
   assert_objects (fixture, 1001);
 }
@@ -400,10 +400,10 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/record/writes-rows-and-objects", test_record_writes_rows);
-  ADD ("/record/goes-on-after-a-kill", test_record_goes_on_after_a_kill);
-  ADD ("/record/has-one-writer", test_record_has_one_writer);
-  ADD ("/record/full-disk-loses-nothing", test_full_disk_loses_nothing);
+  ADD ("/journal/writes-rows-and-objects", test_journal_writes_rows);
+  ADD ("/journal/goes-on-after-a-kill", test_journal_goes_on_after_a_kill);
+  ADD ("/journal/has-one-writer", test_journal_has_one_writer);
+  ADD ("/journal/full-disk-loses-nothing", test_full_disk_loses_nothing);
   g_test_add_func ("/watch/tells-stalls", test_watch_tells_stalls);
   ADD ("/observer/run-tells-a-stall", test_run_tells_a_stall);
   ADD ("/observer/run-tells-of-growing-links", test_run_tells_of_growth);

@@ -1,4 +1,4 @@
-/* The record of a run: files in OUTPUT/run/ that are written while it runs, so that people and tools can follow it.
+/* The journal of a run: files in OUTPUT/run/ that are written while it runs, so that people and tools can follow it.
  *
  *   pipeline.yaml   what is run: the resolved pipeline (resolved.h); runs again by itself
  *   log.txt         one line an event, "2026-11-24T02:10:11Z text"; runs into the same directory follow each other
@@ -21,32 +21,32 @@
 
 G_BEGIN_DECLS
 
-#define LB_RECORD_FOLDER "run"
+#define LB_JOURNAL_FOLDER "run"
 
-typedef struct _LbRecord LbRecord;
+typedef struct _LbJournal LbJournal;
 
 /* Makes @directory/run/ and starts its files: LB_ERROR_OUTPUT, also when another process writes there. */
-LbRecord *lb_record_new (const char *directory, const char *pipeline_yaml, GError **error);
-void lb_record_free (LbRecord *record);
+LbJournal *lb_journal_new (const char *directory, const char *pipeline_yaml, GError **error);
+void lb_journal_free (LbJournal *journal);
 
-/* Both from any thread; the text waits in memory for lb_record_flush(). @unit may be NULL. */
-void lb_record_log (LbRecord *record, const char *line);
-void
-lb_record_value (LbRecord *record, const char *stage, guint64 step, const char *name, double value, const char *unit);
+/* Both from any thread; the text waits in memory for lb_journal_flush(). @unit may be NULL. */
+void lb_journal_log (LbJournal *journal, const char *line);
+void lb_journal_value (LbJournal *journal, const char *stage, guint64 step, const char *name, double value,
+                       const char *unit);
 
 /* Writes what waits. LB_ERROR_OUTPUT when it cannot be written: it then goes on waiting, and the next call tries again,
  * so that a full disk loses nothing if room is made in time. From one thread at a time. */
-gboolean lb_record_flush (LbRecord *record, GError **error);
+gboolean lb_journal_flush (LbJournal *journal, GError **error);
 
 /* Replaces status.json. */
-gboolean lb_record_status (LbRecord *record, const char *json, GError **error);
+gboolean lb_journal_status (LbJournal *journal, const char *json, GError **error);
 
-/* Whether a process writes the record in @directory at this moment. */
-gboolean lb_record_is_live (const char *directory);
+/* Whether a process writes the journal in @directory at this moment. */
+gboolean lb_journal_is_live (const char *directory);
 
 /* The path of one of its files; free with g_free(). */
-char *lb_record_path (const char *directory, const char *file);
+char *lb_journal_path (const char *directory, const char *file);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbRecord, lb_record_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbJournal, lb_journal_free)
 
 G_END_DECLS

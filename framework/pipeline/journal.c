@@ -1,4 +1,4 @@
-/* Writing of a run's record.
+/* Writing of a run's journal.
  *
  * Invariants: each file is appended to in whole lines, continued where the system cut a write short; what could not be
  * written stays in memory in order. All texts that wait are behind @lock; descriptors belong to the flushing thread.
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pipeline/record.h"
+#include "pipeline/journal.h"
 
 /* What may wait of one file while the disk is full; lines that come then are counted only. */
 #define MOST_WAITING (16 << 20)
@@ -26,16 +26,16 @@ typedef struct {
 enum { LOG, CSV, JSONL, N_STREAMS };
 static const char *const stream_names[N_STREAMS] = { "log.txt", "metrics.csv", "metrics.jsonl" };
 
-struct _LbRecord {
+struct _LbJournal {
   char *directory;
   Stream streams[N_STREAMS];
   GMutex lock;
 };
 
 char *
-lb_record_path (const char *directory, const char *file)
+lb_journal_path (const char *directory, const char *file)
 {
-  return g_build_filename (directory, LB_RECORD_FOLDER, file, NULL);
+  return g_build_filename (directory, LB_JOURNAL_FOLDER, file, NULL);
 }
 
 /* ---- The lock: of the open file, so that it ends with its last descriptor ---- */
@@ -64,9 +64,9 @@ take_lock (const char *directory, int descriptor, GError **error)
 }
 
 gboolean
-lb_record_is_live (const char *directory)
+lb_journal_is_live (const char *directory)
 {
-  g_autofree char *path = lb_record_path (directory, stream_names[LOG]);
+  g_autofree char *path = lb_journal_path (directory, stream_names[LOG]);
   int descriptor = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   struct flock lock = whole_file ();
   /* Asks only, so that it never stands in the way of a run that starts. */
@@ -79,10 +79,10 @@ lb_record_is_live (const char *directory)
 /* ---- Life ---- */
 
 static gboolean
-open_stream (LbRecord *record, guint index, int flags, GError **error)
+open_stream (LbJournal *journal, guint index, int flags, GError **error)
 {
-  Stream *stream = &record->streams[index];
-  stream->path = lb_record_path (record->directory, stream_names[index]);
+  Stream *stream = &journal->streams[index];
+  stream->path = lb_journal_path (journal->directory, stream_names[index]);
   stream->waiting = g_string_new (NULL);
   stream->descriptor = open (stream->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0666);
   return stream->descriptor >= 0 ? TRUE : lb_output_error (stream->path, errno, error);
@@ -90,10 +90,10 @@ open_stream (LbRecord *record, guint index, int flags, GError **error)
 
 /* Whether what stands in the directory is of the same pipeline, stopped before its end: then its rows go on. */
 static gboolean
-goes_on (LbRecord *record, const char *pipeline_yaml)
+goes_on (LbJournal *journal, const char *pipeline_yaml)
 {
-  g_autofree char *pipeline = lb_record_path (record->directory, "pipeline.yaml");
-  g_autofree char *end = g_build_filename (record->directory, "metrics.json", NULL);
+  g_autofree char *pipeline = lb_journal_path (journal->directory, "pipeline.yaml");
+  g_autofree char *end = g_build_filename (journal->directory, "metrics.json", NULL);
   g_autofree char *before = NULL;
   return !g_file_test (end, G_FILE_TEST_EXISTS) && g_file_get_contents (pipeline, &before, NULL, NULL)
          && strcmp (before, pipeline_yaml) == 0;
@@ -114,69 +114,69 @@ cut_last_line (const Stream *stream)
 }
 
 static gboolean
-start (LbRecord *record, const char *pipeline_yaml, GError **error)
+start (LbJournal *journal, const char *pipeline_yaml, GError **error)
 {
-  g_autofree char *folder = lb_record_path (record->directory, NULL);
-  g_autofree char *pipeline = lb_record_path (record->directory, "pipeline.yaml");
+  g_autofree char *folder = lb_journal_path (journal->directory, NULL);
+  g_autofree char *pipeline = lb_journal_path (journal->directory, "pipeline.yaml");
   if (g_mkdir_with_parents (folder, 0777) != 0)
     return lb_output_error (folder, errno, error);
-  if (!open_stream (record, LOG, 0, error) || !take_lock (record->directory, record->streams[LOG].descriptor, error))
+  if (!open_stream (journal, LOG, 0, error) || !take_lock (journal->directory, journal->streams[LOG].descriptor, error))
     return FALSE;
-  int flags = goes_on (record, pipeline_yaml) ? 0 : O_TRUNC;
-  if (!open_stream (record, CSV, flags, error) || !open_stream (record, JSONL, flags, error))
+  int flags = goes_on (journal, pipeline_yaml) ? 0 : O_TRUNC;
+  if (!open_stream (journal, CSV, flags, error) || !open_stream (journal, JSONL, flags, error))
     return FALSE;
   for (guint i = 0; i < N_STREAMS; i++)
-    cut_last_line (&record->streams[i]);
-  if (lseek (record->streams[CSV].descriptor, 0, SEEK_END) == 0)
-    g_string_append (record->streams[CSV].waiting, "stage,step,name,value,unit\n");
+    cut_last_line (&journal->streams[i]);
+  if (lseek (journal->streams[CSV].descriptor, 0, SEEK_END) == 0)
+    g_string_append (journal->streams[CSV].waiting, "stage,step,name,value,unit\n");
   return lb_file_write (pipeline, pipeline_yaml, strlen (pipeline_yaml), error);
 }
 
-LbRecord *
-lb_record_new (const char *directory, const char *pipeline_yaml, GError **error)
+LbJournal *
+lb_journal_new (const char *directory, const char *pipeline_yaml, GError **error)
 {
-  g_autoptr (LbRecord) record = g_new0 (LbRecord, 1);
-  record->directory = g_strdup (directory);
-  g_mutex_init (&record->lock);
+  g_autoptr (LbJournal) journal = g_new0 (LbJournal, 1);
+  journal->directory = g_strdup (directory);
+  g_mutex_init (&journal->lock);
   for (guint i = 0; i < N_STREAMS; i++)
-    record->streams[i].descriptor = -1;
-  return start (record, pipeline_yaml, error) ? g_steal_pointer (&record) : NULL;
+    journal->streams[i].descriptor = -1;
+  return start (journal, pipeline_yaml, error) ? g_steal_pointer (&journal) : NULL;
 }
 
 void
-lb_record_free (LbRecord *record)
+lb_journal_free (LbJournal *journal)
 {
-  if (record == NULL)
+  if (journal == NULL)
     return;
   for (guint i = 0; i < N_STREAMS; i++) {
-    Stream *stream = &record->streams[i];
+    Stream *stream = &journal->streams[i];
     if (stream->descriptor >= 0)
       close (stream->descriptor);
     if (stream->waiting != NULL)
       g_string_free (stream->waiting, TRUE);
     g_free (stream->path);
   }
-  g_mutex_clear (&record->lock);
-  g_free (record->directory);
-  g_free (record);
+  g_mutex_clear (&journal->lock);
+  g_free (journal->directory);
+  g_free (journal);
 }
 
 /* ---- Lines ---- */
 
 static void
-add_line (LbRecord *record, guint index, const char *line)
+add_line (LbJournal *journal, guint index, const char *line)
 {
-  Stream *stream = &record->streams[index];
-  g_mutex_lock (&record->lock);
+  Stream *stream = &journal->streams[index];
+  g_mutex_lock (&journal->lock);
   if (stream->waiting->len < MOST_WAITING)
     g_string_append (stream->waiting, line);
   else
     stream->lost++;
-  g_mutex_unlock (&record->lock);
+  g_mutex_unlock (&journal->lock);
 }
 
 void
-lb_record_log (LbRecord *record, const char *line)
+lb_journal_log (LbJournal *journal, const char *line)
 {
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *time = g_date_time_format_iso8601 (now);
@@ -184,7 +184,7 @@ lb_record_log (LbRecord *record, const char *line)
   for (guint i = 0; lines[i] != NULL; i++) {
     g_autofree char *stamped = g_strdup_printf ("%s %s\n", time, lines[i]);
     if (lines[i][0] != '\0')
-      add_line (record, LOG, stamped);
+      add_line (journal, LOG, stamped);
   }
 }
 
@@ -216,7 +216,7 @@ json_string (const char *text)
 }
 
 void
-lb_record_value (LbRecord *record, const char *stage, guint64 step, const char *name, double value, const char *unit)
+lb_journal_value (LbJournal *journal, const char *stage, guint64 step, const char *name, double value, const char *unit)
 {
   char number[G_ASCII_DTOSTR_BUF_SIZE];
   g_ascii_dtostr (number, sizeof number, isnan (value) ? NAN : value);
@@ -227,8 +227,8 @@ lb_record_value (LbRecord *record, const char *stage, guint64 step, const char *
   g_autofree char *object
       = g_strdup_printf ("{\"stage\":\"%s\",\"step\":%" G_GUINT64_FORMAT ",\"name\":%s,\"value\":%s,\"unit\":%s}\n",
                          stage, step, json_name, isfinite (value) ? number : "null", json_unit);
-  add_line (record, CSV, row);
-  add_line (record, JSONL, object);
+  add_line (journal, CSV, row);
+  add_line (journal, JSONL, object);
 }
 
 /* ---- Writing ---- */
@@ -249,19 +249,19 @@ write_stream (Stream *stream, GString *text, GError **error)
 }
 
 static gboolean
-flush_stream (LbRecord *record, Stream *stream, GError **error)
+flush_stream (LbJournal *journal, Stream *stream, GError **error)
 {
-  g_mutex_lock (&record->lock);
+  g_mutex_lock (&journal->lock);
   GString *text = stream->waiting;
   stream->waiting = g_string_new (NULL);
-  g_mutex_unlock (&record->lock);
+  g_mutex_unlock (&journal->lock);
   gboolean written = write_stream (stream, text, error);
-  g_mutex_lock (&record->lock);
+  g_mutex_lock (&journal->lock);
   g_string_prepend_len (stream->waiting, text->str, text->len);
   guint64 lost = written ? stream->lost : 0;
   if (written)
     stream->lost = 0;
-  g_mutex_unlock (&record->lock);
+  g_mutex_unlock (&journal->lock);
   g_string_free (text, TRUE);
   if (lost == 0)
     return written;
@@ -273,11 +273,11 @@ flush_stream (LbRecord *record, Stream *stream, GError **error)
 }
 
 gboolean
-lb_record_flush (LbRecord *record, GError **error)
+lb_journal_flush (LbJournal *journal, GError **error)
 {
   GError *first = NULL;
   for (guint i = 0; i < N_STREAMS; i++)
-    flush_stream (record, &record->streams[i], first == NULL ? &first : NULL);
+    flush_stream (journal, &journal->streams[i], first == NULL ? &first : NULL);
   if (first == NULL)
     return TRUE;
   g_propagate_error (error, first);
@@ -285,8 +285,8 @@ lb_record_flush (LbRecord *record, GError **error)
 }
 
 gboolean
-lb_record_status (LbRecord *record, const char *json, GError **error)
+lb_journal_status (LbJournal *journal, const char *json, GError **error)
 {
-  g_autofree char *path = lb_record_path (record->directory, "status.json");
+  g_autofree char *path = lb_journal_path (journal->directory, "status.json");
   return lb_file_replace (path, json, strlen (json), error);
 }
