@@ -113,7 +113,7 @@ verify_item (LbStore *store, const LbStoreItem *item)
   if (!lb_store_try_lock (store, item->key, TRUE, &lock, &error) || lock == NULL)
     return TRUE;
   if (lb_store_read (store, item->key, LB_ANY_OUTPUTS, &ledger, &error)
-      && (ledger == NULL || lb_store_verify (store, item->key, ledger, TRUE, &error))
+      && (ledger == NULL || lb_store_verify (path, ledger, TRUE, &error))
       && lb_checkpoint_read_end (path, &end_of, &error))
     return TRUE;
   g_clear_pointer (&lock, lb_store_unlock);

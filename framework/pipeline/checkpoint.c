@@ -53,11 +53,11 @@ put (gpointer data, gconstpointer bytes, gsize length, GError **error)
   return lb_file_writer_put (data, bytes, length, error);
 }
 
-static void
-remove_old (const char *work)
+void
+lb_checkpoint_remove_old (const char *work, guint n_kept)
 {
   g_autoptr (GArray) numbers = lb_checkpoint_numbers (work);
-  for (guint i = N_KEPT; i < numbers->len; i++) {
+  for (guint i = n_kept; i < numbers->len; i++) {
     g_autofree char *path = lb_checkpoint_path (work, g_array_index (numbers, guint64, i));
     unlink (path);
   }
@@ -85,7 +85,7 @@ lb_checkpoint_write (const char *work, guint64 number, const GArray *state, cons
   if (!lb_record_write (packet, put, writer, &length, digest, error)
       || !lb_file_writer_put (writer, digest, strlen (digest), error) || !lb_file_writer_commit (writer, error))
     return FALSE;
-  remove_old (work);
+  lb_checkpoint_remove_old (work, N_KEPT);
   return TRUE;
 }
 

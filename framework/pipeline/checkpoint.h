@@ -23,6 +23,9 @@ char *lb_checkpoint_path (const char *work, guint64 number);
 gboolean lb_checkpoint_write (const char *work, guint64 number, const GArray *state, const LbLedger *ledger,
                               const char *end_of, GError **error);
 
+/* Removes all but the last @n_kept. */
+void lb_checkpoint_remove_old (const char *work, guint n_kept);
+
 /* The state, and *ledger. LB_ERROR_INPUT when it is damaged. */
 GArray *lb_checkpoint_read (const char *work, guint64 number, guint n_outputs, LbLedger **ledger, GError **error);
 

@@ -1,23 +1,17 @@
 /* Keeping one stage's results.
  *
- * Invariants: while @recording, the exclusive lock of the key is held and nobody else touches the work. The files of
- * packets may be longer than any checkpoint knows; a checkpoint's ledger never knows more than is safely on the disk. A
- * result is brought back only from bytes whose digests are right.
+ * Invariants: while @recording, the exclusive lock of the key is held and nobody else touches the work. A result is
+ * brought back only from bytes whose digests are right.
  */
 #include "pipeline/keep.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <glib/gstdio.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/digest.h"
+#include "pipeline/work.h"
 
 /* How old the copy of the state in memory gets: what is lost when a run is stopped whose stage waits for others. A copy
  * takes some milliseconds for a network and its momentum. */
@@ -25,19 +19,6 @@
 
 /* How often a result that another run computes is looked for. */
 #define POLL_USEC 50000
-
-/* A result file that the stage may have written, as it was when last looked at; zeros when it was not there. */
-typedef struct {
-  char *name;
-  guint64 inode, bytes;
-  struct timespec changed;
-} Written;
-
-/* The packets of one output. */
-typedef struct {
-  int descriptor; /* -1 until the first packet */
-  char *path;
-} Spool;
 
 /* A copy of where the stage stood. */
 typedef struct {
@@ -57,27 +38,18 @@ struct _LbKeep {
   LbReuseKind outcome;
   gboolean recording, asked; /* asked: the stage has asked for its checkpoint */
   LbStoreLock *lock;
-  char *work;
+  LbWork *work;
   LbLedger *ledger;               /* of all so far */
   LbLedger *result;               /* that another run has made meanwhile; or NULL */
   const LbLedger *outcome_ledger; /* of the three that may tell it */
-  GArray *files;                  /* Written: all that the stage has named */
-  Spool *spools;
-  GArray *saved; /* what the stage resumed from; NULL: nothing */
+  GArray *saved;                  /* what the stage resumed from; NULL: nothing */
   Snapshot snapshot;
   Snapshot end;             /* where a run goes on whose ... */
   char *end_property;       /* ... value of this property is larger; NULL: none does */
   gint64 started, written;  /* when the stage began here, and when the last checkpoint was written */
   double seconds_before;    /* of work, before it was resumed */
-  guint64 number;           /* of the last checkpoint */
   gboolean told_of_trouble; /* in writing checkpoints */
 };
-
-static void
-written_clear (gpointer data)
-{
-  g_free (((Written *)data)->name);
-}
 
 LbKeep *
 lb_keep_new (const LbKeepSetup *setup)
@@ -86,15 +58,10 @@ lb_keep_new (const LbKeepSetup *setup)
   keep->setup = *setup;
   keep->output_directory = g_strdup (setup->output_directory);
   keep->outcome = setup->reuse->kind;
-  keep->work = lb_store_work_path (setup->store, setup->reuse->key);
+  keep->work = lb_work_new (setup->store, setup->reuse->key, setup->n_outputs, setup->output_directory);
   keep->ledger = lb_ledger_new (setup->n_outputs);
-  keep->files = g_array_new (FALSE, FALSE, sizeof (Written));
-  g_array_set_clear_func (keep->files, written_clear);
-  keep->spools = g_new0 (Spool, setup->n_outputs);
   keep->snapshot.marks = g_new0 (LbSentMark, setup->n_outputs);
   keep->end.marks = g_new0 (LbSentMark, setup->n_outputs);
-  for (guint i = 0; i < setup->n_outputs; i++)
-    keep->spools[i] = (Spool){ -1, lb_store_output_path (keep->work, i) };
   return keep;
 }
 
@@ -105,35 +72,20 @@ snapshot_clear (Snapshot *snapshot)
   g_clear_pointer (&snapshot->marks, g_free);
 }
 
-static void
-close_spools (LbKeep *keep)
-{
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
-    if (keep->spools[i].descriptor >= 0) {
-      close (keep->spools[i].descriptor);
-      keep->spools[i].descriptor = -1;
-    }
-}
-
 void
 lb_keep_free (LbKeep *keep)
 {
   if (keep == NULL)
     return;
-  close_spools (keep);
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
-    g_free (keep->spools[i].path);
-  g_free (keep->spools);
   lb_store_unlock (keep->lock);
   lb_ledger_free (keep->ledger);
   lb_ledger_free (keep->result);
-  g_array_unref (keep->files);
   g_clear_pointer (&keep->saved, g_array_unref);
   snapshot_clear (&keep->snapshot);
   snapshot_clear (&keep->end);
   g_free (keep->end_property);
   g_free (keep->output_directory);
-  g_free (keep->work);
+  lb_work_free (keep->work);
   g_free (keep);
 }
 
@@ -159,55 +111,7 @@ static void G_GNUC_PRINTF (2, 3) notice (LbKeep *keep, const char *format, ...)
   keep->setup.notice (keep->setup.data, whole);
 }
 
-/* ---- Result files ---- */
-
-static void
-note_file (LbLedger *ledger, LbKept *kept)
-{
-  for (guint i = 0; i < ledger->files->len; i++)
-    if (strcmp (g_array_index (ledger->files, LbKept, i).name, kept->name) == 0) {
-      g_array_remove_index (ledger->files, i);
-      break;
-    }
-  g_array_append_val (ledger->files, *kept);
-}
-
-/* Looks at @file; TRUE when it is there and is not what it was at the last look. Every writing gives a file another
- * inode. */
-static gboolean
-has_changed (const LbKeep *keep, Written *file)
-{
-  g_autofree char *path = g_build_filename (keep->output_directory, file->name, NULL);
-  struct stat status;
-  if (stat (path, &status) != 0 || !S_ISREG (status.st_mode))
-    return FALSE;
-  Written now = { file->name, status.st_ino, (guint64)status.st_size, status.st_mtim };
-  gboolean same = now.inode == file->inode && now.bytes == file->bytes && now.changed.tv_sec == file->changed.tv_sec
-                  && now.changed.tv_nsec == file->changed.tv_nsec;
-  *file = now;
-  return !same;
-}
-
-/* Takes copies of the result files that were written since the last time. */
-static gboolean
-take_files (LbKeep *keep, GError **error)
-{
-  for (guint i = 0; i < keep->files->len; i++) {
-    Written *file = &g_array_index (keep->files, Written, i), before = *file;
-    LbKept kept = { 0 };
-    if (!has_changed (keep, file))
-      continue;
-    g_autofree char *from = g_build_filename (keep->output_directory, file->name, NULL);
-    g_autofree char *to = lb_store_file_path (keep->work, file->name);
-    if (!lb_digest_copy (from, to, &kept.bytes, kept.digest, error)) {
-      *file = before;
-      return FALSE;
-    }
-    kept.name = g_strdup (file->name);
-    note_file (keep->ledger, &kept);
-  }
-  return TRUE;
-}
+/* ---- What is kept comes again ---- */
 
 /* Puts the result files of @ledger, which lie in @directory, into the run's output directory. */
 static gboolean
@@ -222,34 +126,6 @@ bring_files (LbKeep *keep, const char *directory, const LbLedger *ledger, GError
     if (!lb_digest_copy (from, to, &bytes, digest, error))
       return FALSE;
   }
-  return TRUE;
-}
-
-/* ---- Packets ---- */
-
-static gboolean
-open_spool (Spool *spool, guint64 length, GError **error)
-{
-  spool->descriptor = open (spool->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (spool->descriptor < 0 || ftruncate (spool->descriptor, (off_t)length) != 0
-      || lseek (spool->descriptor, 0, SEEK_END) < 0)
-    return lb_output_error (spool->path, errno, error);
-  return TRUE;
-}
-
-static gboolean
-put_in_spool (gpointer data, gconstpointer bytes, gsize length, GError **error)
-{
-  const Spool *spool = data;
-  return lb_file_put (spool->descriptor, spool->path, bytes, length, error);
-}
-
-static gboolean
-sync_spools (LbKeep *keep, GError **error)
-{
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
-    if (keep->spools[i].descriptor >= 0 && !lb_file_sync (keep->spools[i].descriptor, keep->spools[i].path, error))
-      return FALSE;
   return TRUE;
 }
 
@@ -335,13 +211,12 @@ static void
 write_snapshot (LbKeep *keep)
 {
   g_autoptr (GError) error = NULL;
-  gboolean written = sync_spools (keep, &error) && take_files (keep, &error);
+  gboolean written = lb_work_save (keep->work, keep->ledger, &error);
   if (written) {
     g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep, &keep->snapshot);
-    written = lb_checkpoint_write (keep->work, keep->number + 1, keep->snapshot.state, ledger, NULL, &error);
+    written = lb_work_add_checkpoint (keep->work, keep->snapshot.state, ledger, NULL, &error);
   }
   keep->written = g_get_monotonic_time ();
-  keep->number += written;
   keep->snapshot.fresh = !written;
   if (!written && !keep->told_of_trouble)
     notice (keep, "no checkpoint could be written; if the run ends now, it goes on from the last one: %s",
@@ -385,41 +260,24 @@ on_end (gpointer data, const char *property, LbState *state)
   keep->end_property = g_strdup (property);
 }
 
-/* Whether all that @ledger speaks of is in the work, whole. */
-static gboolean
-verify_work (LbKeep *keep, const LbLedger *ledger, GError **error)
-{
-  for (guint i = 0; i < ledger->files->len; i++) {
-    const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
-    g_autofree char *path = lb_store_file_path (keep->work, kept->name);
-    if (!lb_store_verify_file (path, kept, error))
-      return FALSE;
-  }
-  for (guint i = 0; ledger->has_packets && i < ledger->outputs->len; i++)
-    if (!lb_store_verify_output (keep->spools[i].path, ledger->outputs->pdata[i], error))
-      return FALSE;
-  return TRUE;
-}
-
 /* Goes on from checkpoint @number. FALSE without @error when it is damaged: it was set aside, and nothing was changed.
  */
 static gboolean
 resume_from (LbKeep *keep, LbState *state, guint64 number, GError **error)
 {
+  const char *work = lb_work_path (keep->work);
   g_autoptr (GError) damage = NULL;
   g_autoptr (LbLedger) ledger = NULL;
-  g_autoptr (GArray) saved = lb_checkpoint_read (keep->work, number, keep->setup.n_outputs, &ledger, &damage);
-  if (saved == NULL || !verify_work (keep, ledger, &damage) || !lb_state_restore (state, saved, &damage)) {
-    g_autofree char *path = lb_checkpoint_path (keep->work, number);
+  g_autoptr (GArray) saved = lb_work_read_checkpoint (keep->work, number, &ledger, &damage);
+  if (saved == NULL || !lb_state_restore (state, saved, &damage)) {
+    g_autofree char *path = lb_checkpoint_path (work, number);
     g_autofree char *aside = lb_store_set_aside (keep->setup.store, path);
     notice (keep, "a checkpoint is damaged, set aside as '%s': %s", aside != NULL ? aside : "(removed)",
             damage->message);
     return FALSE;
   }
-  for (guint i = 0; i < keep->setup.n_outputs; i++)
-    if (!open_spool (&keep->spools[i], lb_ledger_output_bytes (ledger, i), error))
-      return FALSE;
-  if (!bring_files (keep, keep->work, ledger, error) || !send_packets (keep, keep->work, ledger, error))
+  if (!lb_work_go_on (keep->work, ledger, error) || !bring_files (keep, work, ledger, error)
+      || !send_packets (keep, work, ledger, error))
     return FALSE;
   /* Metrics and reports come into the ledger by being told again. */
   tell_again (keep, ledger);
@@ -446,11 +304,10 @@ on_resume (gpointer data, LbStage *stage, LbState *state, GError **error)
                  "the stage asks for its checkpoint after it has sent packets; correct the plugin");
     return FALSE;
   }
-  g_autoptr (GArray) numbers = lb_checkpoint_numbers (keep->work);
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (lb_work_path (keep->work));
   gboolean resumed = FALSE;
   keep->outcome = LB_REUSE_NOT;
   keep->written = g_get_monotonic_time ();
-  keep->number = numbers->len > 0 ? g_array_index (numbers, guint64, 0) : 0;
   for (guint i = 0; i < numbers->len && !resumed; i++) {
     GError *failure = NULL;
     resumed = resume_from (keep, state, g_array_index (numbers, guint64, i), &failure);
@@ -469,18 +326,11 @@ static gboolean
 on_packet (gpointer data, guint output, LbPacket *packet, GError **error)
 {
   LbKeep *keep = data;
-  Spool *spool = &keep->spools[output];
-  LbKept kept = { 0 };
   /* One that runs for its packets alone has told what they are. */
   if (keep->setup.reuse->result == NULL)
     lb_ledger_note (keep->ledger, output, packet);
-  if (!keep->recording || !keep->ledger->has_packets)
-    return TRUE;
-  if ((spool->descriptor < 0 && !open_spool (spool, 0, error))
-      || !lb_record_write (packet, put_in_spool, spool, &kept.bytes, kept.digest, error))
-    return FALSE;
-  g_array_append_val ((GArray *)keep->ledger->outputs->pdata[output], kept);
-  return TRUE;
+  return !keep->recording || !keep->ledger->has_packets
+         || lb_work_append (keep->work, output, packet, keep->ledger, error);
 }
 
 static void
@@ -497,17 +347,11 @@ on_report (gpointer data, const char *text)
   g_ptr_array_add (keep->ledger->reports, g_strdup (text));
 }
 
-/* What lies under that name now is of an earlier run. */
 static void
 on_file (gpointer data, const char *name)
 {
   LbKeep *keep = data;
-  for (guint i = 0; i < keep->files->len; i++)
-    if (strcmp (g_array_index (keep->files, Written, i).name, name) == 0)
-      return;
-  Written file = { .name = g_strdup (name) };
-  has_changed (keep, &file);
-  g_array_append_val (keep->files, file);
+  lb_work_expect_file (keep->work, name);
 }
 
 const LbStageKeeper lb_keep_keeper
@@ -520,26 +364,23 @@ const LbStageKeeper lb_keep_keeper
 static void
 begin_at_end_of_shorter (LbKeep *keep)
 {
-  const char *key = keep->setup.reuse->shorter;
+  const char *key = keep->setup.reuse->shorter, *work = lb_work_path (keep->work);
   g_autofree char *from = lb_store_result_path (keep->setup.store, key);
-  g_autoptr (GArray) own = lb_checkpoint_numbers (keep->work);
+  g_autoptr (GArray) own = lb_checkpoint_numbers (work);
   g_autoptr (LbStoreLock) lock = NULL;
   g_autoptr (GError) error = NULL;
   if (own->len > 0)
     return;
   if (!lb_store_try_lock (keep->setup.store, key, TRUE, &lock, &error)
-      || (lock != NULL && !lb_checkpoint_copy (from, keep->work, keep->setup.n_outputs, &error)))
+      || (lock != NULL && !lb_checkpoint_copy (from, work, keep->setup.n_outputs, &error)))
     notice (keep, "it begins at the beginning, as it cannot go on where an earlier run ended: %s", error->message);
 }
 
 static gboolean
 begin_recording (LbKeep *keep, GError **error)
 {
-  const char *recipe = keep->setup.reuse->recipe;
-  g_autofree char *path = g_build_filename (keep->work, "recipe", NULL);
-  if (!lb_file_write (path, recipe, strlen (recipe), error))
+  if (!lb_work_begin (keep->work, keep->setup.reuse->recipe, error))
     return FALSE;
-  lb_file_remove_leftovers (keep->work);
   if (keep->setup.reuse->shorter != NULL)
     begin_at_end_of_shorter (keep);
   keep->ledger->has_packets = !keep->setup.reuse->cheap;
@@ -549,17 +390,6 @@ begin_recording (LbKeep *keep, GError **error)
   return TRUE;
 }
 
-/* All but the last @n_kept. */
-static void
-remove_checkpoints (LbKeep *keep, guint n_kept)
-{
-  g_autoptr (GArray) numbers = lb_checkpoint_numbers (keep->work);
-  for (guint i = n_kept; i < numbers->len; i++) {
-    g_autofree char *path = lb_checkpoint_path (keep->work, g_array_index (numbers, guint64, i));
-    g_unlink (path);
-  }
-}
-
 /* The one checkpoint that stays with the result; as good as any if the run is stopped before there is one. */
 static gboolean
 write_end (LbKeep *keep, GError **error)
@@ -567,7 +397,7 @@ write_end (LbKeep *keep, GError **error)
   if (keep->end_property == NULL)
     return TRUE;
   g_autoptr (LbLedger) ledger = ledger_of_snapshot (keep, &keep->end);
-  return lb_checkpoint_write (keep->work, keep->number + 1, keep->end.state, ledger, keep->end_property, error);
+  return lb_work_add_checkpoint (keep->work, keep->end.state, ledger, keep->end_property, error);
 }
 
 static gboolean
@@ -576,11 +406,9 @@ commit (LbKeep *keep, GError **error)
   keep->ledger->flops = lb_compute_flops (lb_stage_compute (keep->stage));
   keep->ledger->bytes_out = lb_stage_bytes_out (keep->stage);
   keep->ledger->seconds = seconds_so_far (keep);
-  if (!take_files (keep, error) || !sync_spools (keep, error))
+  if (!lb_work_save (keep->work, keep->ledger, error) || !write_end (keep, error))
     return FALSE;
-  if (!write_end (keep, error))
-    return FALSE;
-  remove_checkpoints (keep, keep->end_property != NULL ? 1 : 0);
+  lb_checkpoint_remove_old (lb_work_path (keep->work), keep->end_property != NULL ? 1 : 0);
   return lb_store_commit (keep->setup.store, keep->setup.reuse->key, keep->ledger, error);
 }
 
@@ -594,7 +422,7 @@ run_and_record (LbKeep *keep, GError **error)
   /* What is new since the last checkpoint is not to be lost when the run is stopped. */
   if (!done && keep->snapshot.fresh)
     write_snapshot (keep);
-  close_spools (keep);
+  lb_work_close (keep->work);
   keep->recording = FALSE;
   g_clear_pointer (&keep->lock, lb_store_unlock);
   return done;
@@ -635,13 +463,14 @@ read_new_result (LbKeep *keep)
   g_autoptr (GError) damage = NULL;
   const LbReuseStage *reuse = keep->setup.reuse;
   LbStore *store = keep->setup.store;
+  g_autofree char *path = lb_store_result_path (store, reuse->key);
   if (lb_store_read (store, reuse->key, keep->setup.n_outputs, &ledger, &damage)
-      && (ledger == NULL || lb_store_verify (store, reuse->key, ledger, TRUE, &damage)))
+      && (ledger == NULL || lb_store_verify (path, ledger, TRUE, &damage)))
     return g_steal_pointer (&ledger);
   g_clear_pointer (&keep->lock, lb_store_unlock);
   if (!lb_store_try_lock (store, reuse->key, FALSE, &keep->lock, NULL) || keep->lock == NULL)
     return NULL;
-  g_autofree char *path = lb_store_result_path (store, reuse->key), *aside = lb_store_set_aside (store, path);
+  g_autofree char *aside = lb_store_set_aside (store, path);
   g_clear_pointer (&keep->lock, lb_store_unlock);
   notice (keep, "its kept result is damaged, set aside as '%s', and is computed again: %s",
           aside != NULL ? aside : "(removed)", damage->message);

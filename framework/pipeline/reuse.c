@@ -111,7 +111,8 @@ verify (LbReuse *reuse, const LbPlan *plan, int *verified, gboolean look_only)
     int wanted = stage->send ? 2 : 1;
     if (stage->kind != LB_REUSE_RESULT || verified[i] >= wanted)
       continue;
-    if (!lb_store_verify (reuse->store, stage->key, stage->result, stage->send, &damage)) {
+    g_autofree char *directory = lb_store_result_path (reuse->store, stage->key);
+    if (!lb_store_verify (directory, stage->result, stage->send, &damage)) {
       drop_result (reuse, plan, i, damage, look_only);
       return FALSE;
     }
@@ -152,17 +153,15 @@ nearest_difference (const LbReuse *reuse, const LbReuseStage *stage, GPtrArray *
 static double
 checkpoint_age (LbStore *store, const char *key)
 {
-  g_autofree char *work = lb_store_work_path (store, key);
-  g_autoptr (GDir) dir = g_dir_open (work, 0, NULL);
-  gint64 newest = 0;
-  const char *name;
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *path = g_build_filename (work, name, NULL);
-    struct stat status;
-    if (g_str_has_prefix (name, "checkpoint-") && stat (path, &status) == 0)
-      newest = MAX (newest, status.st_mtim.tv_sec);
-  }
-  return newest > 0 ? (double)MAX (g_get_real_time () / G_USEC_PER_SEC - newest, 0) : -1;
+  g_autofree char *work = lb_store_work_path (store, key), *path = NULL;
+  g_autoptr (GArray) numbers = lb_checkpoint_numbers (work);
+  struct stat status;
+  if (numbers->len == 0)
+    return -1;
+  path = lb_checkpoint_path (work, g_array_index (numbers, guint64, 0));
+  if (stat (path, &status) != 0)
+    return -1;
+  return (double)MAX (g_get_real_time () / G_USEC_PER_SEC - status.st_mtim.tv_sec, 0);
 }
 
 /* Whether @recipe is the one in @directory but for a property of which it wants more: *value is how much there was of

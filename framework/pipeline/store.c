@@ -232,8 +232,8 @@ lb_store_read (LbStore *store, const char *key, guint n_outputs, LbLedger **ledg
   return *ledger != NULL;
 }
 
-gboolean
-lb_store_verify_file (const char *path, const LbKept *kept, GError **error)
+static gboolean
+verify_file (const char *path, const LbKept *kept, GError **error)
 {
   guint64 size;
   int descriptor = lb_file_open (path, &size, error);
@@ -244,8 +244,8 @@ lb_store_verify_file (const char *path, const LbKept *kept, GError **error)
   return good;
 }
 
-gboolean
-lb_store_verify_output (const char *path, const GArray *packets, GError **error)
+static gboolean
+verify_output (const char *path, const GArray *packets, GError **error)
 {
   guint64 size, offset = 0;
   if (packets->len == 0)
@@ -263,18 +263,17 @@ lb_store_verify_output (const char *path, const GArray *packets, GError **error)
 }
 
 gboolean
-lb_store_verify (LbStore *store, const char *key, const LbLedger *ledger, gboolean packets, GError **error)
+lb_store_verify (const char *directory, const LbLedger *ledger, gboolean packets, GError **error)
 {
-  g_autofree char *directory = lb_store_result_path (store, key);
   for (guint i = 0; i < ledger->files->len; i++) {
     const LbKept *kept = &g_array_index (ledger->files, LbKept, i);
     g_autofree char *path = lb_store_file_path (directory, kept->name);
-    if (!lb_store_verify_file (path, kept, error))
+    if (!verify_file (path, kept, error))
       return FALSE;
   }
   for (guint i = 0; packets && ledger->has_packets && i < ledger->outputs->len; i++) {
     g_autofree char *path = lb_store_output_path (directory, i);
-    if (!lb_store_verify_output (path, ledger->outputs->pdata[i], error))
+    if (!verify_output (path, ledger->outputs->pdata[i], error))
       return FALSE;
   }
   return TRUE;

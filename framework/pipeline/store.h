@@ -50,12 +50,9 @@ void lb_store_unlock (LbStoreLock *lock);
  * index is damaged. */
 gboolean lb_store_read (LbStore *store, const char *key, guint n_outputs, LbLedger **ledger, GError **error);
 
-/* Whether the bytes of the result files and, with @packets, of the packets are what was written. LB_ERROR_INPUT. */
-gboolean lb_store_verify (LbStore *store, const char *key, const LbLedger *ledger, gboolean packets, GError **error);
-
-/* The same for one file, and for the packets of one output in the file @path. */
-gboolean lb_store_verify_file (const char *path, const LbKept *kept, GError **error);
-gboolean lb_store_verify_output (const char *path, const GArray *packets, GError **error);
+/* Whether the bytes of the result files and, with @packets, of the packets in @directory, a result or unfinished work,
+ * are what @ledger tells. LB_ERROR_INPUT. */
+gboolean lb_store_verify (const char *directory, const LbLedger *ledger, gboolean packets, GError **error);
 
 /* Notes that the result was used now. */
 void lb_store_touch (LbStore *store, const char *key);
