@@ -8,7 +8,7 @@
  * What experts share comes first, and the parameters of an expert are its last member. A reader looks at all headers
  * when the pipeline is checked, and at the numbers when they are read.
  */
-#include "trajectory.h"
+#include "npz.h"
 
 #include <math.h>
 #include <string.h>
@@ -462,7 +462,7 @@ static const LbProperty source_properties[] = {
   LB_PROPERTIES_END,
 };
 
-const LbStageType trajectory_sink_type = {
+const LbStageType npz_trajectory_sink_type = {
   .name = "npz-trajectory-sink",
   .summary = "Writes trajectories of experts as an .npz file that NumPy loads",
   .description
@@ -477,7 +477,7 @@ const LbStageType trajectory_sink_type = {
   .run = sink_run,
 };
 
-const LbStageType trajectory_source_type = {
+const LbStageType npz_trajectory_source_type = {
   .name = "npz-trajectory-source",
   .summary = "Reads trajectories of experts from an .npz file",
   .description = "Reads what npz-trajectory-sink writes, one expert at a time. All members are looked at when the "
