@@ -8,24 +8,30 @@
 #include "pipeline/journal.h"
 #include "pipeline/provenance.h"
 
+/* Member @name, an object whose members are all texts. */
 static JsonObject *
-get_object (const LbFinished *finished, const char *name)
+texts_of (LbJsonReader *reader, JsonObject *root, const char *name)
 {
-  JsonObject *root = JSON_NODE_HOLDS_OBJECT (finished->root) ? json_node_get_object (finished->root) : NULL;
-  JsonNode *node = root != NULL ? json_object_get_member (root, name) : NULL;
-  return node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonObject *object = lb_json_object (reader, root, name);
+  g_autoptr (GList) names = object != NULL ? json_object_get_members (object) : NULL;
+  for (GList *at = names; at != NULL; at = at->next)
+    lb_json_text (reader, object, at->data, FALSE);
+  return object;
 }
 
 static gboolean
 take_parts (LbFinished *finished, const char *path, GError **error)
 {
-  finished->object = get_object (finished, "manifest");
-  finished->texts = get_object (finished, "texts");
-  finished->keys = get_object (finished, "keys");
-  if (finished->object == NULL || finished->texts == NULL || finished->keys == NULL)
-    return lb_input_error (path, error, "is not what a run leaves; run the pipeline again");
-  g_autofree char *text
-      = json_to_string (json_object_get_member (json_node_get_object (finished->root), "manifest"), FALSE);
+  LbJsonReader reader = { .place = path };
+  JsonObject *root = lb_json_root (&reader, finished->root);
+  finished->object = lb_json_object (&reader, root, "manifest");
+  finished->texts = texts_of (&reader, root, "texts");
+  finished->keys = texts_of (&reader, root, "keys");
+  if (reader.error != NULL) {
+    g_propagate_error (error, reader.error);
+    return FALSE;
+  }
+  g_autofree char *text = json_to_string (json_object_get_member (root, "manifest"), FALSE);
   finished->manifest = lb_manifest_parse (path, text, strlen (text), error);
   return finished->manifest != NULL;
 }

@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include <json-glib/json-glib.h>
-
 #include "archive/member.h"
+#include "base/json.h"
 
 G_BEGIN_DECLS
 
@@ -88,9 +87,6 @@ typedef struct {
 /* @place begins messages. LB_ERROR_INPUT. */
 LbManifest *lb_manifest_parse (const char *place, const char *text, gsize length, GError **error);
 void lb_manifest_free (LbManifest *manifest);
-
-/* Parses JSON of at most 32 levels; anything else is refused before a parser sees it that could run out of stack. */
-JsonNode *lb_json_parse (const char *place, const char *text, gsize length, GError **error);
 
 /* NULL when there is none. */
 const LbManifestStage *lb_manifest_stage (const LbManifest *manifest, const char *name);

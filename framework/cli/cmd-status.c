@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <json-glib/json-glib.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "base/json.h"
 #include "cli/command.h"
 #include "cli/table.h"
 #include "pipeline/journal.h"
@@ -69,19 +68,16 @@ read_status (const char *directory, GError **error)
 {
   g_autofree char *path = lb_journal_path (directory, "status.json");
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GError) broken = NULL;
   if (!lb_file_read (path, LARGEST_STATUS, &bytes, error)) {
     g_prefix_error (error, "'%s' holds no run that can be told of: ", directory);
     return NULL;
   }
   gsize length;
   const char *text = g_bytes_get_data (bytes, &length);
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  if (text != NULL && json_parser_load_from_data (parser, text, (gssize)length, &broken)
-      && JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-    return json_parser_steal_root (parser);
-  lb_input_error (path, error, "is not the status of a run%s%s; start the run again to have it written anew",
-                  broken != NULL ? ": " : "", broken != NULL ? broken->message : "");
+  g_autoptr (JsonNode) root = lb_json_parse (path, text != NULL ? text : "", length, NULL);
+  if (root != NULL && JSON_NODE_HOLDS_OBJECT (root))
+    return g_steal_pointer (&root);
+  lb_input_error (path, error, "is not the status of a run; start the run again to have it written anew");
   return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "pipeline/diagram.h"
 #include "pipeline/journal.h"
 #include "pipeline/metrics.h"
@@ -156,15 +157,15 @@ read_curves (const char *path)
 {
   GPtrArray *curves = g_ptr_array_new_with_free_func (curve_free);
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (JsonParser) parser = json_parser_new ();
   if (!lb_file_read (path, MOST_ROWS, &bytes, NULL))
     return curves;
   gsize length;
   const char *text = g_bytes_get_data (bytes, &length), *end;
-  for (; length > 0 && (end = memchr (text, '\n', length)) != NULL; length -= (gsize)(end + 1 - text), text = end + 1)
-    if (json_parser_load_from_data (parser, text, end - text, NULL)
-        && JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-      add_row (curves, json_node_get_object (json_parser_get_root (parser)));
+  for (; length > 0 && (end = memchr (text, '\n', length)) != NULL; length -= (gsize)(end + 1 - text), text = end + 1) {
+    g_autoptr (JsonNode) row = lb_json_parse (path, text, (gsize)(end - text), NULL);
+    if (row != NULL && JSON_NODE_HOLDS_OBJECT (row))
+      add_row (curves, json_node_get_object (row));
+  }
   return curves;
 }
 

@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <json-glib/json-glib.h>
-
-#include "base/error.h"
 #include "base/format.h"
+#include "base/json.h"
 
 LbMetric *
 lb_metric_new (const char *name, double value, const char *unit)
@@ -365,47 +363,18 @@ lb_ledger_to_json (const LbLedger *ledger)
   return lb_format_json (text);
 }
 
-/* ---- From JSON: every getter says by its result whether the member is there and of its kind ---- */
+/* ---- From JSON ---- */
 
-static const char *
-get_text (JsonObject *object, const char *name)
+/* As add_exactly() wrote it. */
+static double
+read_exactly (LbJsonReader *reader, JsonObject *object, const char *name)
 {
-  JsonNode *node = json_object_get_member (object, name);
-  return node != NULL && json_node_get_value_type (node) == G_TYPE_STRING ? json_node_get_string (node) : NULL;
-}
-
-static gboolean
-get_exactly (JsonObject *object, const char *name, double *value)
-{
-  const char *text = get_text (object, name);
+  const char *text = lb_json_text (reader, object, name, FALSE);
   char *end = NULL;
-  if (text != NULL)
-    *value = g_ascii_strtod (text, &end);
-  return end != NULL && end != text && *end == '\0';
-}
-
-static gboolean
-get_count (JsonObject *object, const char *name, guint64 *value)
-{
-  JsonNode *node = json_object_get_member (object, name);
-  gboolean good = node != NULL && json_node_get_value_type (node) == G_TYPE_INT64 && json_node_get_int (node) >= 0;
-  if (good)
-    *value = (guint64)json_node_get_int (node);
-  return good;
-}
-
-static JsonArray *
-get_array (JsonObject *object, const char *name)
-{
-  JsonNode *node = json_object_get_member (object, name);
-  return node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-}
-
-static JsonObject *
-get_object (JsonArray *array, guint index)
-{
-  JsonNode *node = json_array_get_element (array, index);
-  return JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  double value = text != NULL ? g_ascii_strtod (text, &end) : 0;
+  if (text != NULL && (end == text || *end != '\0'))
+    lb_json_fail (reader, name, "is '%s', where a number was expected", text);
+  return value;
 }
 
 /* Names of result files stay inside the directory of files. */
@@ -419,124 +388,124 @@ is_inside (const char *name)
   return *name != '\0';
 }
 
-static gboolean
-read_kept (GArray *kept, JsonArray *array, gboolean named)
+/* What a packet and a file have in common. */
+static LbKept
+read_kept (LbJsonReader *reader, JsonObject *object)
 {
-  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++) {
-    JsonObject *object = get_object (array, i);
-    LbKept entry = { 0 };
-    const char *digest = object != NULL ? get_text (object, "sha256") : NULL;
-    const char *name = object != NULL ? get_text (object, "name") : NULL;
-    if (digest == NULL || strlen (digest) != LB_DIGEST_SIZE - 1 || !get_count (object, "bytes", &entry.bytes)
-        || named != (name != NULL) || (named && !is_inside (name)))
-      return FALSE;
-    entry.name = g_strdup (name);
-    g_strlcpy (entry.digest, digest, sizeof entry.digest);
-    g_array_append_val (kept, entry);
-  }
-  return array != NULL;
+  LbKept kept = { .bytes = lb_json_count (reader, object, "bytes") };
+  lb_json_digest (reader, object, kept.digest);
+  return kept;
 }
 
-static gboolean
-read_sent_fields (GArray *fields, JsonArray *array)
+static void
+read_packets (LbJsonReader *reader, GArray *packets, JsonArray *array)
 {
-  for (guint i = 0; i < json_array_get_length (array); i++) {
-    JsonObject *object = get_object (array, i);
-    const char *name = object != NULL ? get_text (object, "name") : NULL;
-    const char *type = object != NULL ? get_text (object, "type") : NULL;
-    const char *digest = object != NULL ? get_text (object, "sha256") : NULL;
-    if (name == NULL || type == NULL || !lb_is_digest (digest))
-      return FALSE;
-    LbSentField field = { .name = g_strdup (name), .type = g_strdup (type) };
-    g_strlcpy (field.digest, digest, sizeof field.digest);
+  for (guint i = 0; i < lb_json_length (reader, array); i++) {
+    LbKept kept = read_kept (reader, lb_json_item (reader, array, "outputs", i));
+    g_array_append_val (packets, kept);
+  }
+}
+
+static void
+read_files (LbJsonReader *reader, GArray *files, JsonArray *array)
+{
+  for (guint i = 0; i < lb_json_length (reader, array); i++) {
+    JsonObject *object = lb_json_item (reader, array, "files", i);
+    LbKept kept = read_kept (reader, object);
+    kept.name = g_strdup (lb_json_text (reader, object, "name", FALSE));
+    if (kept.name != NULL && !is_inside (kept.name))
+      lb_json_fail (reader, "name", "is '%s', which is no file inside a folder", kept.name);
+    g_array_append_val (files, kept);
+  }
+}
+
+static void
+read_sent_fields (LbJsonReader *reader, GArray *fields, JsonArray *array)
+{
+  for (guint i = 0; i < lb_json_length (reader, array); i++) {
+    JsonObject *object = lb_json_item (reader, array, "sent", i);
+    LbSentField field = { .name = g_strdup (lb_json_text (reader, object, "name", FALSE)),
+                          .type = g_strdup (lb_json_text (reader, object, "type", FALSE)) };
+    lb_json_digest (reader, object, field.digest);
     g_array_append_val (fields, field);
   }
-  return TRUE;
 }
 
-static gboolean
-read_sent_group (LbSent *sent, JsonObject *object)
+static void
+read_sent_group (LbJsonReader *reader, LbSent *sent, JsonObject *object)
 {
-  LbSentGroup group;
-  if (!lb_digest_from_text (get_text (object, "sha256"), group.digest) || !get_count (object, "packets", &group.n)
-      || group.n == 0)
-    return FALSE;
-  g_array_append_val (sent->groups, group);
-  return TRUE;
+  LbSentGroup group = { .n = lb_json_count (reader, object, "packets") };
+  char digest[LB_DIGEST_SIZE] = "";
+  lb_json_digest (reader, object, digest);
+  if (lb_digest_from_text (digest, group.digest) && group.n > 0)
+    g_array_append_val (sent->groups, group);
+  else
+    lb_json_fail (reader, "packets", "of a group is 0, where one or more were expected");
 }
 
-static gboolean
-read_sent (LbSent *sent, JsonNode *node)
+static void
+read_sent (LbJsonReader *reader, LbSent *sent, JsonArray *array)
 {
-  JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++) {
-    JsonNode *entry = json_array_get_element (array, i);
-    if (i >= LB_SENT_SINGLY) {
-      if (!JSON_NODE_HOLDS_OBJECT (entry) || !read_sent_group (sent, json_node_get_object (entry)))
-        return FALSE;
-      continue;
+  for (guint i = 0; i < lb_json_length (reader, array); i++)
+    if (i < LB_SENT_SINGLY) {
+      GArray *fields = sent_packet_new ();
+      g_ptr_array_add (sent->packets, fields);
+      read_sent_fields (reader, fields, lb_json_item_array (reader, array, "sent", i));
+    } else {
+      read_sent_group (reader, sent, lb_json_item (reader, array, "sent", i));
     }
-    GArray *fields = sent_packet_new ();
-    g_ptr_array_add (sent->packets, fields);
-    if (!JSON_NODE_HOLDS_ARRAY (entry) || !read_sent_fields (fields, json_node_get_array (entry)))
-      return FALSE;
-  }
-  return array != NULL;
 }
 
-static gboolean
-read_told (LbLedger *ledger, JsonArray *metrics, JsonArray *reports)
+static void
+read_told (LbJsonReader *reader, LbLedger *ledger, JsonArray *metrics, JsonArray *reports)
 {
-  for (guint i = 0; metrics != NULL && i < json_array_get_length (metrics); i++) {
-    JsonObject *object = get_object (metrics, i);
-    double value;
-    if (object == NULL || get_text (object, "name") == NULL || !get_exactly (object, "value", &value))
-      return FALSE;
-    g_ptr_array_add (ledger->metrics, lb_metric_new (get_text (object, "name"), value, get_text (object, "unit")));
+  for (guint i = 0; i < lb_json_length (reader, metrics); i++) {
+    JsonObject *object = lb_json_item (reader, metrics, "metrics", i);
+    const char *name = lb_json_text (reader, object, "name", FALSE),
+               *unit = lb_json_text (reader, object, "unit", TRUE);
+    g_ptr_array_add (ledger->metrics, lb_metric_new (name, read_exactly (reader, object, "value"), unit));
   }
-  for (guint i = 0; reports != NULL && i < json_array_get_length (reports); i++) {
-    JsonNode *node = json_array_get_element (reports, i);
-    if (json_node_get_value_type (node) != G_TYPE_STRING)
-      return FALSE;
-    g_ptr_array_add (ledger->reports, g_strdup (json_node_get_string (node)));
-  }
-  return metrics != NULL && reports != NULL;
+  for (guint i = 0; i < lb_json_length (reader, reports); i++)
+    g_ptr_array_add (ledger->reports, g_strdup (lb_json_item_text (reader, reports, "reports", i)));
 }
 
-static gboolean
-read_ledger (LbLedger *ledger, JsonObject *object, gboolean any_outputs)
+static void
+read_ledger (LbJsonReader *reader, LbLedger *ledger, JsonObject *object, gboolean any_outputs)
 {
-  JsonArray *outputs = get_array (object, "outputs"), *sent = get_array (object, "sent");
-  JsonNode *has_packets = json_object_get_member (object, "has_packets");
-  guint n_outputs = outputs != NULL ? json_array_get_length (outputs) : 0;
+  JsonArray *outputs = lb_json_array (reader, object, "outputs"), *sent = lb_json_array (reader, object, "sent");
+  guint n_outputs = lb_json_length (reader, outputs);
   while (any_outputs && ledger->outputs->len < n_outputs)
     add_output (ledger);
-  if (outputs == NULL || sent == NULL || json_array_get_length (sent) != n_outputs || n_outputs != ledger->outputs->len
-      || has_packets == NULL || json_node_get_value_type (has_packets) != G_TYPE_BOOLEAN)
-    return FALSE;
-  ledger->has_packets = json_node_get_boolean (has_packets);
-  for (guint i = 0; i < ledger->outputs->len; i++) {
-    JsonNode *node = json_array_get_element (outputs, i);
-    if (!JSON_NODE_HOLDS_ARRAY (node) || !read_kept (ledger->outputs->pdata[i], json_node_get_array (node), FALSE)
-        || !read_sent (ledger->sent->pdata[i], json_array_get_element (sent, i)))
-      return FALSE;
+  if (n_outputs != ledger->outputs->len || n_outputs != lb_json_length (reader, sent)) {
+    lb_json_fail (reader, "outputs", "tells of %u outputs, where %u were expected", n_outputs, ledger->outputs->len);
+    return;
   }
-  return read_kept (ledger->files, get_array (object, "files"), TRUE)
-         && read_told (ledger, get_array (object, "metrics"), get_array (object, "reports"))
-         && get_exactly (object, "flops", &ledger->flops) && get_count (object, "bytes_out", &ledger->bytes_out)
-         && get_exactly (object, "seconds", &ledger->seconds);
+  ledger->has_packets = lb_json_boolean (reader, object, "has_packets", FALSE);
+  for (guint i = 0; i < n_outputs; i++) {
+    read_packets (reader, ledger->outputs->pdata[i], lb_json_item_array (reader, outputs, "outputs", i));
+    read_sent (reader, ledger->sent->pdata[i], lb_json_item_array (reader, sent, "sent", i));
+  }
+  read_files (reader, ledger->files, lb_json_array (reader, object, "files"));
+  read_told (reader, ledger, lb_json_array (reader, object, "metrics"), lb_json_array (reader, object, "reports"));
+  ledger->flops = read_exactly (reader, object, "flops");
+  ledger->bytes_out = lb_json_count (reader, object, "bytes_out");
+  ledger->seconds = read_exactly (reader, object, "seconds");
 }
 
 LbLedger *
 lb_ledger_from_json (const char *path, const char *text, gsize length, guint n_outputs, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
   gboolean any_outputs = n_outputs == LB_ANY_OUTPUTS;
   g_autoptr (LbLedger) ledger = lb_ledger_new (any_outputs ? 0 : n_outputs);
-  gboolean parsed = json_parser_load_from_data (parser, text, (gssize)length, NULL);
-  JsonNode *root = parsed ? json_parser_get_root (parser) : NULL;
-  if (root != NULL && JSON_NODE_HOLDS_OBJECT (root) && read_ledger (ledger, json_node_get_object (root), any_outputs))
+  g_autoptr (JsonNode) root = lb_json_parse (path, text, length, error);
+  LbJsonReader reader = { .place = path };
+  if (root == NULL)
+    return NULL;
+  JsonObject *object = lb_json_root (&reader, root);
+  if (object != NULL)
+    read_ledger (&reader, ledger, object, any_outputs);
+  if (reader.error == NULL)
     return g_steal_pointer (&ledger);
-  lb_input_error (path, error, "is no list of a stage's results");
+  g_propagate_error (error, reader.error);
   return NULL;
 }

@@ -425,6 +425,9 @@ test_status_of_ended_runs (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (strange.status, ==, 0);
   write_text (fixture->directory, "p.out/run/status.json", "{");
   assert_fails (fixture, "status p.out", 5, "p.out/run/status.json: is not the status of a run");
+  g_autofree char *deep = g_strnfill (2000000, '[');
+  write_text (fixture->directory, "p.out/run/status.json", deep);
+  assert_fails (fixture, "status p.out", 5, "p.out/run/status.json: is not the status of a run");
 }
 
 static void

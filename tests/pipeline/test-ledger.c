@@ -1,6 +1,8 @@
 /* Ledgers: what a long stream leaves, written and read, and cut back to where a checkpoint was. */
+#include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "pipeline/ledger.h"
 
 #define SENT 5000
@@ -52,6 +54,71 @@ test_json (void)
   g_autofree char *again = lb_ledger_to_json (read);
   g_assert_cmpstr (again, ==, text);
   g_assert_cmpuint (count (read), ==, SENT);
+}
+
+/* A full ledger as JSON. */
+static char *
+full (void)
+{
+  g_autoptr (LbLedger) ledger = lb_ledger_new (1);
+  LbKept packet = { .bytes = 7 }, file = { .name = g_strdup ("a/b.png"), .bytes = 9 };
+  note (ledger, 0, LB_SENT_SINGLY + 3);
+  lb_sha256_of ("x", 1, packet.digest);
+  lb_sha256_of ("y", 1, file.digest);
+  g_array_append_val ((GArray *)ledger->outputs->pdata[0], packet);
+  g_array_append_val (ledger->files, file);
+  ledger->has_packets = TRUE;
+  g_ptr_array_add (ledger->metrics, lb_metric_new ("loss", INFINITY, NULL));
+  g_ptr_array_add (ledger->reports, g_strdup ("told"));
+  return lb_ledger_to_json (ledger);
+}
+
+/* Each piece of text, once replaced, is refused with a sentence that names the member. */
+static void
+test_refuses_what_is_not_one (void)
+{
+  static const struct {
+    const char *old, *new, *message;
+  } cases[] = {
+    { "\"has_packets\":true", "\"has_packets\":1", "member 'has_packets' is neither true nor false" },
+    { "\"outputs\":[[", "\"outputs\":[{},[", "member 'outputs' tells of 2 outputs, where 1 were expected" },
+    { "\"outputs\":[[", "\"outputs\":[[1,", "member 'outputs' has an item that is no object" },
+    { "\"sent\":[[[", "\"sent\":[[{},[", "member 'sent' has an item that is no list" },
+    { "\"bytes\":7", "\"bytes\":-7", "member 'bytes' is no whole number of 0 or more" },
+    { "\"a/b.png\"", "\"a/../../b.png\"", "member 'name' is 'a/../../b.png', which is no file inside a folder" },
+    { "\"a/b.png\"", "null", "member 'name' is no text, where a text was expected" },
+    { "\"type\":\"f64[1]\"", "\"type\":3", "member 'type' is no text, where a text was expected" },
+    { "\"packets\":2", "\"packets\":0", "member 'packets' of a group is 0, where one or more were expected" },
+    { "\"value\":\"inf\"", "\"value\":\"infer\"", "member 'value' is 'infer', where a number was expected" },
+    { "[\"told\"]", "[3]", "member 'reports' has an item that is no text" },
+    { "\"seconds\":", "\"minutes\":", "member 'seconds' is missing, where a text was expected" },
+  };
+  g_autofree char *text = full ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const char *at = strstr (text, cases[i].old);
+    g_autoptr (GError) error = NULL;
+    g_assert_nonnull (at);
+    g_autofree char *changed
+        = g_strdup_printf ("%.*s%s%s", (int)(at - text), text, cases[i].new, at + strlen (cases[i].old));
+    g_assert_null (lb_ledger_from_json ("index", changed, strlen (changed), 1, &error));
+    g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
+    g_autofree char *expected = g_strdup_printf ("index: %s; it is not as Limbeck writes it", cases[i].message);
+    g_assert_cmpstr (error->message, ==, expected);
+  }
+}
+
+static void
+test_refuses_a_cut_one (void)
+{
+  g_autofree char *text = full ();
+  gsize length = strlen (text), step = MAX (length / 500, 1);
+
+  for (gsize i = 0; i + 1 < length; i += step) {
+    g_autoptr (GError) error = NULL;
+    g_assert_null (lb_ledger_from_json ("index", text, i, 1, &error));
+    g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
+  }
 }
 
 /* Wherever a stage resumes, in a group or between two, it leaves what one leaves that ran through. */
@@ -107,6 +174,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/ledger/grows-with-the-logarithm", test_logarithm);
   g_test_add_func ("/ledger/json", test_json);
+  g_test_add_func ("/ledger/refuses-what-is-not-one", test_refuses_what_is_not_one);
+  g_test_add_func ("/ledger/refuses-a-cut-one", test_refuses_a_cut_one);
   g_test_add_func ("/ledger/cut", test_cut);
   g_test_add_func ("/ledger/one-packet", test_one_packet);
   return g_test_run ();
