@@ -1,5 +1,6 @@
-/* What is fuzzed: the reader of archives, and each parser that it hands bytes to. A target takes any bytes whatever and
- * may refuse them, but neither crash nor hang nor take memory without bound.
+/* What is fuzzed: the reader of archives, and each parser that it hands bytes to; files of PyTorch's tensors; and what
+ * lies in a store, which may be a folder that others write to as well. A target takes any bytes whatever and may refuse
+ * them, but neither crash nor hang nor take memory without bound.
  */
 #pragma once
 
