@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "pipeline/status.h"
+#include "base/json.h"
 
 #define LICENCE  "https://spdx.org/licenses/CC0-1.0"
 #define LANGUAGE "#limbeck-pipeline"

@@ -269,8 +269,7 @@ write_archive (Writer *writer, const char *path, GError **error)
     return FALSE;
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   json_node_set_object (node, writer->run->object);
-  g_autofree char *raw = json_to_string (node, TRUE), *numbers = lb_format_json (raw);
-  g_autofree char *text = g_strconcat (numbers, "\n", NULL);
+  g_autofree char *text = lb_json_node_to_text (node, TRUE);
   g_autofree char *crate = lb_crate_to_json (writer->run->manifest, writer->pack);
   return lb_pack_add_text (writer->pack, LB_ARCHIVE_MANIFEST, text, error)
          && lb_pack_add_text (writer->pack, LB_ARCHIVE_CRATE, crate, error)

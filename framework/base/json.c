@@ -1,11 +1,15 @@
-/* Getters of JSON's members. */
+/* Getters and builders of JSON's members. */
 #include "base/json.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 
 #define MOST_DEPTH 32
+
+/* ---- Reading ---- */
 
 /* Whether it can be JSON and is nested no deeper than may be. */
 static gboolean
@@ -189,4 +193,50 @@ lb_json_item_text (LbJsonReader *reader, JsonArray *array, const char *name, gui
     return json_node_get_string (node);
   lb_json_fail (reader, name, "has an item that is no text");
   return NULL;
+}
+
+/* ---- Writing ---- */
+
+void
+lb_json_add_text (JsonBuilder *builder, const char *name, const char *text)
+{
+  json_builder_set_member_name (builder, name);
+  if (text == NULL) {
+    json_builder_add_null_value (builder);
+    return;
+  }
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  json_builder_add_string_value (builder, valid);
+}
+
+void
+lb_json_add_number (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  if (isfinite (value))
+    json_builder_add_double_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+void
+lb_json_add_integer (JsonBuilder *builder, const char *name, gint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, value);
+}
+
+char *
+lb_json_node_to_text (JsonNode *root, gboolean pretty)
+{
+  g_autofree char *text = json_to_string (root, pretty);
+  g_autofree char *corrected = lb_format_json (text);
+  return g_strconcat (corrected, "\n", NULL);
+}
+
+char *
+lb_json_to_text (JsonBuilder *builder, gboolean pretty)
+{
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  return lb_json_node_to_text (root, pretty);
 }

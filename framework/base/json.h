@@ -12,6 +12,8 @@
 
 G_BEGIN_DECLS
 
+/* ---- Reading ---- */
+
 /* Parses JSON of at most 32 levels; anything else is refused before a parser sees it that could run out of stack.
  * @place begins the message. LB_ERROR_INPUT. */
 JsonNode *lb_json_parse (const char *place, const char *text, gsize length, GError **error);
@@ -54,5 +56,16 @@ guint lb_json_length (const LbJsonReader *reader, JsonArray *array);
 JsonObject *lb_json_item (LbJsonReader *reader, JsonArray *array, const char *name, guint index);
 JsonArray *lb_json_item_array (LbJsonReader *reader, JsonArray *array, const char *name, guint index);
 const char *lb_json_item_text (LbJsonReader *reader, JsonArray *array, const char *name, guint index);
+
+/* ---- Writing ---- */
+
+/* Adds one member. A text that is NULL and a number that is not finite become null. */
+void lb_json_add_text (JsonBuilder *builder, const char *name, const char *text);
+void lb_json_add_number (JsonBuilder *builder, const char *name, double value);
+void lb_json_add_integer (JsonBuilder *builder, const char *name, gint64 value);
+
+/* What @builder holds, or @root, indented or in one line; with a line end. Free with g_free(). */
+char *lb_json_to_text (JsonBuilder *builder, gboolean pretty);
+char *lb_json_node_to_text (JsonNode *root, gboolean pretty);
 
 G_END_DECLS

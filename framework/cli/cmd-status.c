@@ -250,9 +250,8 @@ print_json (JsonNode *root, JsonObject *status, GStrv log)
   for (guint i = 0; log[i] != NULL; i++)
     json_array_add_string_element (lines, log[i]);
   json_object_set_array_member (status, "log", lines);
-  g_autofree char *text = json_to_string (root, TRUE);
-  g_autofree char *corrected = lb_format_json (text);
-  puts (corrected);
+  g_autofree char *text = lb_json_node_to_text (root, TRUE);
+  fputs (text, stdout);
 }
 
 int

@@ -1,9 +1,9 @@
 /* What inspect tells programs. */
 #include <math.h>
 
+#include "base/json.h"
 #include "cli/inspect.h"
 #include "nn/table.h"
-#include "pipeline/status.h"
 #include "plugin/property.h"
 
 static void

@@ -15,7 +15,6 @@
 #include "pipeline/journal.h"
 #include "pipeline/metrics.h"
 #include "pipeline/resolved.h"
-#include "pipeline/status.h"
 #include "plugin/host.h"
 
 #define POLL_MS 100

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "pipeline/json-schema.h"
 #include "pipeline/keys.h"
-#include "pipeline/status.h"
 #include "plugin/port.h"
 #include "plugin/property.h"
 

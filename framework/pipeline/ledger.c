@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/format.h"
 #include "base/json.h"
 
 LbMetric *
@@ -244,28 +243,11 @@ lb_ledger_bytes (const LbLedger *ledger)
 /* ---- To JSON ---- */
 
 static void
-add_text (JsonBuilder *builder, const char *name, const char *text)
-{
-  json_builder_set_member_name (builder, name);
-  if (text != NULL)
-    json_builder_add_string_value (builder, text);
-  else
-    json_builder_add_null_value (builder);
-}
-
-static void
 add_exactly (JsonBuilder *builder, const char *name, double value)
 {
   char text[64];
   snprintf (text, sizeof text, "%a", value);
-  add_text (builder, name, text);
-}
-
-static void
-add_count (JsonBuilder *builder, const char *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64)value);
+  lb_json_add_text (builder, name, text);
 }
 
 static void
@@ -276,9 +258,9 @@ add_kept (JsonBuilder *builder, const GArray *kept)
     const LbKept *entry = &g_array_index (kept, LbKept, i);
     json_builder_begin_object (builder);
     if (entry->name != NULL)
-      add_text (builder, "name", entry->name);
-    add_count (builder, "bytes", entry->bytes);
-    add_text (builder, "sha256", entry->digest);
+      lb_json_add_text (builder, "name", entry->name);
+    lb_json_add_integer (builder, "bytes", (gint64)entry->bytes);
+    lb_json_add_text (builder, "sha256", entry->digest);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -294,9 +276,9 @@ add_sent (JsonBuilder *builder, const LbSent *sent)
     for (guint k = 0; k < fields->len; k++) {
       const LbSentField *field = &g_array_index (fields, LbSentField, k);
       json_builder_begin_object (builder);
-      add_text (builder, "name", field->name);
-      add_text (builder, "type", field->type);
-      add_text (builder, "sha256", field->digest);
+      lb_json_add_text (builder, "name", field->name);
+      lb_json_add_text (builder, "type", field->type);
+      lb_json_add_text (builder, "sha256", field->digest);
       json_builder_end_object (builder);
     }
     json_builder_end_array (builder);
@@ -306,8 +288,8 @@ add_sent (JsonBuilder *builder, const LbSent *sent)
     char digest[LB_DIGEST_SIZE];
     lb_digest_to_text (group->digest, digest);
     json_builder_begin_object (builder);
-    add_count (builder, "packets", group->n);
-    add_text (builder, "sha256", digest);
+    lb_json_add_integer (builder, "packets", (gint64)group->n);
+    lb_json_add_text (builder, "sha256", digest);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -321,9 +303,9 @@ add_told (JsonBuilder *builder, const LbLedger *ledger)
   for (guint i = 0; i < ledger->metrics->len; i++) {
     const LbMetric *metric = ledger->metrics->pdata[i];
     json_builder_begin_object (builder);
-    add_text (builder, "name", metric->name);
+    lb_json_add_text (builder, "name", metric->name);
     add_exactly (builder, "value", metric->value);
-    add_text (builder, "unit", metric->unit);
+    lb_json_add_text (builder, "unit", metric->unit);
     json_builder_end_object (builder);
   }
   json_builder_end_array (builder);
@@ -355,12 +337,10 @@ lb_ledger_to_json (const LbLedger *ledger)
   add_kept (builder, ledger->files);
   add_told (builder, ledger);
   add_exactly (builder, "flops", ledger->flops);
-  add_count (builder, "bytes_out", ledger->bytes_out);
+  lb_json_add_integer (builder, "bytes_out", (gint64)ledger->bytes_out);
   add_exactly (builder, "seconds", ledger->seconds);
   json_builder_end_object (builder);
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autofree char *text = json_to_string (root, FALSE);
-  return lb_format_json (text);
+  return lb_json_to_text (builder, FALSE);
 }
 
 /* ---- From JSON ---- */

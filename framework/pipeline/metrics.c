@@ -1,8 +1,8 @@
 /* Building of metrics.json. json-glib writes a double with 17 significant digits, which reads back the same. */
 #include <math.h>
 
+#include "base/json.h"
 #include "pipeline/metrics.h"
-#include "pipeline/status.h"
 
 /* Negative: there is none. */
 static void

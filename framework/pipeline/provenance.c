@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/machine.h"
 #include "pipeline/digest.h"
 #include "pipeline/journal.h"
 #include "pipeline/resolved.h"
-#include "pipeline/status.h"
 
 /* A file or folder that a property names. */
 typedef struct {

@@ -2,46 +2,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "base/format.h"
 #include "pipeline/status.h"
-
-void
-lb_json_add_text (JsonBuilder *builder, const char *name, const char *text)
-{
-  json_builder_set_member_name (builder, name);
-  if (text == NULL) {
-    json_builder_add_null_value (builder);
-    return;
-  }
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
-  json_builder_add_string_value (builder, valid);
-}
-
-void
-lb_json_add_number (JsonBuilder *builder, const char *name, double value)
-{
-  json_builder_set_member_name (builder, name);
-  if (isfinite (value))
-    json_builder_add_double_value (builder, value);
-  else
-    json_builder_add_null_value (builder);
-}
-
-void
-lb_json_add_integer (JsonBuilder *builder, const char *name, gint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, value);
-}
-
-char *
-lb_json_to_text (JsonBuilder *builder, gboolean pretty)
-{
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autofree char *text = json_to_string (root, pretty);
-  g_autofree char *corrected = lb_format_json (text);
-  return g_strconcat (corrected, "\n", NULL);
-}
 
 /* @text, or null for none. */
 static void

@@ -33,7 +33,7 @@
  */
 #pragma once
 
-#include <json-glib/json-glib.h>
+#include "base/json.h"
 
 #include "pipeline/activity.h"
 
@@ -53,13 +53,5 @@ char *lb_status_to_json (const LbStatusHead *head, const LbActivity *activities,
 
 /* Adds the members of a stage to the object that @builder is in. */
 void lb_status_add_stage (JsonBuilder *builder, const LbActivity *activity, gint64 now);
-
-/* Adds one member. A number that is not finite becomes null. */
-void lb_json_add_text (JsonBuilder *builder, const char *name, const char *text);
-void lb_json_add_number (JsonBuilder *builder, const char *name, double value);
-void lb_json_add_integer (JsonBuilder *builder, const char *name, gint64 value);
-
-/* What @builder holds, indented or in one line; with a line end. Free with g_free(). */
-char *lb_json_to_text (JsonBuilder *builder, gboolean pretty);
 
 G_END_DECLS
