@@ -64,7 +64,7 @@ lb_command_archive (int argc, char **argv)
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
   g_autoptr (LbStore) store = NULL;
-  int status = options.with_store ? lb_command_open_store (options.store, FALSE, &store) : 0;
+  int status = options.with_store ? lb_command_find_store (options.store, &store) : 0;
   if (status != 0)
     return status;
   const char *run = options.others[0];

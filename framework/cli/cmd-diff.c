@@ -53,7 +53,7 @@ lb_command_diff (int argc, char **argv)
   if (parsed != LB_PARSED)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
   g_autoptr (LbStore) store = NULL;
-  int status = lb_command_open_store (options.store, FALSE, &store);
+  int status = lb_command_find_store (options.store, &store);
   if (status != 0)
     return status;
   g_autoptr (LbSide) first = lb_side_open (options.others[0], store, &error);

@@ -182,11 +182,13 @@ lb_command_store (int argc, char **argv)
   gboolean limits = options.all || options.max_size != NULL || options.older_than != NULL;
   if (limits && strcmp (options.words[0], "prune") != 0)
     return lb_command_usage ("--older-than, --max-size and --all belong to 'limbeck store prune'");
-  int status = lb_command_open_store (options.path, FALSE, &store);
+  int status = lb_command_find_store (options.path, &store);
   if (status != 0)
     return status;
-  if (store == NULL)
-    return lb_command_usage ("there is no store; name one with --store");
+  if (store == NULL) {
+    puts ("there is no store: runs make one; --store names another place");
+    return 0;
+  }
   if (strcmp (options.words[0], "list") == 0)
     return list (store);
   return strcmp (options.words[0], "verify") == 0 ? verify (store) : prune (store, &options);

@@ -206,19 +206,40 @@ lb_command_load (const char *path, const LbChanges *changes, gboolean configure,
 
 /* ---- The store ---- */
 
+/* Where the store is, free with g_free(): @path or what the environment names, or else the user's own; NULL when there
+ * is to be none. */
+static char *
+place_store (const char *path, gboolean *is_named)
+{
+  const char *named = path != NULL ? path : g_getenv ("LIMBECK_STORE");
+  *is_named = named != NULL && *named != '\0';
+  if (path == NULL && g_strcmp0 (named, "none") == 0)
+    return NULL;
+  return *is_named ? g_strdup (named) : lb_store_default_path ();
+}
+
+int
+lb_command_find_store (const char *path, LbStore **store)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean is_named;
+  g_autofree char *place = place_store (path, &is_named);
+  *store = place != NULL ? lb_store_find (place, &error) : NULL;
+  return error != NULL && is_named ? lb_command_fail (error) : 0;
+}
+
 int
 lb_command_open_store (const char *path, gboolean without, LbStore **store)
 {
   g_autoptr (GError) error = NULL;
-  const char *named = path != NULL ? path : g_getenv ("LIMBECK_STORE");
-  g_autofree char *own = lb_store_default_path ();
+  gboolean is_named;
+  g_autofree char *place = place_store (path, &is_named);
   *store = NULL;
   if (without && path != NULL)
     return lb_command_usage ("--store and --no-store are given together; give one of them");
-  if (without || (path == NULL && g_strcmp0 (named, "none") == 0))
+  if (without || place == NULL)
     return 0;
-  gboolean is_named = named != NULL && *named != '\0';
-  *store = lb_store_open (is_named ? named : own, &error);
+  *store = lb_store_open (place, &error);
   if (*store != NULL)
     return 0;
   if (is_named)

@@ -125,6 +125,9 @@ int lb_command_load (const char *path, const LbChanges *changes, gboolean config
  * be used, which is told as a warning: a run does not fail because nothing can be kept. Returns the exit status. */
 int lb_command_open_store (const char *path, gboolean without, LbStore **store);
 
+/* The same for those who look at what runs have kept: none is made. *store is NULL when the user's own is not there. */
+int lb_command_find_store (const char *path, LbStore **store);
+
 /* ---- Output ---- */
 
 /* Prints @error, each of its lines after "limbeck: ", and returns its exit status. */

@@ -78,6 +78,24 @@ prepare (const char *path, GError **error)
   return make_directories (path, error);
 }
 
+static LbStore *
+store_new (const char *path)
+{
+  LbStore *store = g_new0 (LbStore, 1);
+  store->path = g_canonicalize_filename (path, NULL);
+  return store;
+}
+
+LbStore *
+lb_store_find (const char *path, GError **error)
+{
+  g_autofree char *mark = g_build_filename (path, MARK_NAME, NULL);
+  if (g_file_test (mark, G_FILE_TEST_EXISTS))
+    return store_new (path);
+  lb_input_error (path, error, "is no store of results, which 'limbeck run' makes; check the path");
+  return NULL;
+}
+
 LbStore *
 lb_store_open (const char *path, GError **error)
 {
@@ -85,9 +103,7 @@ lb_store_open (const char *path, GError **error)
     g_prefix_error (error, "the store of results cannot be used (--store places it, --no-store goes without): ");
     return NULL;
   }
-  LbStore *store = g_new0 (LbStore, 1);
-  store->path = g_canonicalize_filename (path, NULL);
-  return store;
+  return store_new (path);
 }
 
 void

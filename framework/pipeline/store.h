@@ -23,6 +23,10 @@ char *lb_store_default_path (void);
 
 /* Makes it if need be. LB_ERROR_OUTPUT; a directory that holds something else is refused. */
 LbStore *lb_store_open (const char *path, GError **error);
+
+/* One that is there. LB_ERROR_INPUT. */
+LbStore *lb_store_find (const char *path, GError **error);
+
 void lb_store_free (LbStore *store);
 const char *lb_store_path (const LbStore *store);
 
