@@ -1,5 +1,5 @@
-/* Reading of JSON that anybody may have written: bounded, and every member of the kind that was asked for, or a
- * sentence.
+/* JSON. Reading of what anybody may have written: bounded, and every member of the kind that was asked for, or a
+ * sentence; and writing of Limbeck's own, in one form everywhere.
  *
  * A getter takes the object and the member's name. The first that fails sets the reader's error, and what it returns is
  * harmless: NULL, 0 or an empty list. So one look at the error at the end of a part is enough.

@@ -225,7 +225,7 @@ lb_command_find_store (const char *path, LbStore **store)
   gboolean is_named;
   g_autofree char *place = place_store (path, &is_named);
   *store = place != NULL ? lb_store_find (place, &error) : NULL;
-  return error != NULL && is_named ? lb_command_fail (error) : 0;
+  return error != NULL && path != NULL ? lb_command_fail (error) : 0;
 }
 
 int

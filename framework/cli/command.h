@@ -125,7 +125,8 @@ int lb_command_load (const char *path, const LbChanges *changes, gboolean config
  * be used, which is told as a warning: a run does not fail because nothing can be kept. Returns the exit status. */
 int lb_command_open_store (const char *path, gboolean without, LbStore **store);
 
-/* The same for those who look at what runs have kept: none is made. *store is NULL when the user's own is not there. */
+/* The same for those who look at what runs have kept: none is made. One that @path names has to be there; *store is
+ * NULL when another is not. */
 int lb_command_find_store (const char *path, LbStore **store);
 
 /* ---- Output ---- */
