@@ -229,7 +229,7 @@ lb_command_find_store (const char *path, LbStore **store)
 }
 
 int
-lb_command_open_store (const char *path, gboolean without, LbStore **store)
+lb_command_open_store (const char *path, gboolean without, gboolean is_dry, LbStore **store)
 {
   g_autoptr (GError) error = NULL;
   gboolean is_named;
@@ -237,7 +237,7 @@ lb_command_open_store (const char *path, gboolean without, LbStore **store)
   *store = NULL;
   if (without && path != NULL)
     return lb_command_usage ("--store and --no-store are given together; give one of them");
-  if (without || place == NULL)
+  if (without || place == NULL || (is_dry && lb_store_may_be_made (place)))
     return 0;
   *store = lb_store_open (place, &error);
   if (*store != NULL)

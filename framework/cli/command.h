@@ -122,8 +122,9 @@ int lb_command_load (const char *path, const LbChanges *changes, gboolean config
 
 /* Opens the store at @path or, where that is NULL, at the place that the environment's LIMBECK_STORE names ("none": no
  * store) or else the user's own; with @without none is opened. *store is NULL then, and also when the user's own cannot
- * be used, which is told as a warning: a run does not fail because nothing can be kept. Returns the exit status. */
-int lb_command_open_store (const char *path, gboolean without, LbStore **store);
+ * be used, which is told as a warning: a run does not fail because nothing can be kept. With @is_dry none is made, and
+ * *store is NULL where a run would make one. Returns the exit status. */
+int lb_command_open_store (const char *path, gboolean without, gboolean is_dry, LbStore **store);
 
 /* The same for those who look at what runs have kept: none is made. One that @path names has to be there; *store is
  * NULL when another is not. */

@@ -21,6 +21,11 @@ typedef struct {
   guint64 most_memory; /* bytes; G_MAXUINT64 for any, 0 for what is there */
 } LbRunOptions;
 
+LbParsed lb_run_options_parse (int argc, char **argv, LbRunOptions *options);
+void lb_run_options_clear (LbRunOptions *options);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbRunOptions, lb_run_options_clear)
+
 /* What a run is to be, without output directory, progress and pool. */
 LbRunSettings lb_run_options_settings (const LbRunOptions *options, LbStore *store);
 

@@ -80,7 +80,7 @@ lb_run_print_plan (const LbPlan *plan, LbStore *store, const char *point)
   for (guint i = 0; i < plan->n_stages; i++)
     lb_table_add (table, plan->stages[i].written->name,
                   lb_reuse_word (reuse != NULL ? reuse->stages[i].kind : LB_REUSE_NOT),
-                  reuse != NULL ? reuse->stages[i].why : "there is no store");
+                  reuse != NULL ? reuse->stages[i].why : "no result is kept");
   for (guint i = 0; reuse != NULL && i < reuse->notices->len; i++)
     fprintf (stderr, "limbeck: %s\n", (char *)reuse->notices->pdata[i]);
   g_autofree char *text = lb_table_to_text (table, 0);

@@ -49,6 +49,12 @@ is_free (const char *path)
   return name == NULL;
 }
 
+gboolean
+lb_store_may_be_made (const char *path)
+{
+  return g_file_test (path, G_FILE_TEST_IS_DIR) ? is_free (path) : !g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
 static gboolean
 make_directories (const char *path, GError **error)
 {

@@ -27,6 +27,9 @@ LbStore *lb_store_open (const char *path, GError **error);
 /* One that is there. LB_ERROR_INPUT. */
 LbStore *lb_store_find (const char *path, GError **error);
 
+/* Whether nothing is at @path, or an empty directory. */
+gboolean lb_store_may_be_made (const char *path);
+
 void lb_store_free (LbStore *store);
 const char *lb_store_path (const LbStore *store);
 
