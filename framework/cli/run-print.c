@@ -22,11 +22,11 @@ add_stage_row (LbTable *table, const LbRun *run, guint index)
   const LbPlanStage *stage = &lb_run_plan (run)->stages[index];
   const LbActivity *activity = lb_run_activity (run, index);
   gboolean reused = lb_run_outcome (run, index) == LB_REUSE_RESULT;
-  /* Work that was done in an earlier run did not take this time. */
   double seconds = reused ? 0 : lb_activity_seconds (activity, activity->ended);
   g_autofree char *time = reused ? g_strdup ("reused") : lb_format_seconds (seconds);
   g_autofree char *flops = activity->flops > 0 ? lb_format_flops (activity->flops) : NULL;
-  g_autofree char *rate = format_rate (activity->flops, seconds);
+  /* Work that was done in an earlier run did not take this time. */
+  g_autofree char *rate = format_rate (activity->flops - activity->flops_before, seconds);
   g_autofree char *bytes = activity->bytes_out > 0 ? lb_format_bytes (activity->bytes_out) : NULL;
   g_autofree char *held = activity->held > 0 ? lb_format_bytes (activity->held) : NULL;
   lb_table_add (table, stage->written->name, stage->written->plugin, time, flops, rate, held, bytes);

@@ -43,6 +43,7 @@ typedef struct {
   guint n_parts;                       /* at work side by side; 0 in a stage without */
   LbPartActivity parts[LB_MOST_PARTS]; /* the first @n_parts, in order */
   double flops;                        /* floating-point operations; at the end */
+  double flops_before;                 /* of these, those that an earlier run did; at the end */
   guint64 bytes_out;                   /* at the end */
   gint64 saving;                       /* microseconds spent on checkpoints; at the end */
   guint64 held;                        /* most bytes of tensors and programs at once; at the end */

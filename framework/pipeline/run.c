@@ -345,6 +345,7 @@ end_stage (StageRun *stage, GError *error)
     g_prefix_error (&error, "stage '%s': ", stage->activity.name);
   g_mutex_lock (&run->lock);
   stage->activity.flops = lb_compute_flops (lb_stage_compute (stage->stage));
+  stage->activity.flops_before = lb_stage_credited_flops (stage->stage);
   stage->activity.bytes_out = lb_stage_bytes_out (stage->stage);
   stage->activity.saving = lb_stage_saving (stage->stage);
   stage->activity.held = lb_stage_held_bytes (stage->stage);

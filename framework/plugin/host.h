@@ -84,8 +84,9 @@ void lb_stage_close_outputs (LbStage *stage);
 /* Sends a packet that the stage sent once before; it is not checked, and the keeper is not told. */
 gboolean lb_stage_resend (LbStage *stage, guint output, LbPacket *packet, GError **error);
 
-/* Counts operations and bytes that were done before. */
+/* Counts operations and bytes that were done before, by an earlier run; and the operations that were so counted. */
 void lb_stage_credit (LbStage *stage, double flops, guint64 bytes_out);
+double lb_stage_credited_flops (LbStage *stage);
 
 /* Bytes pushed on all ports, each packet counted once however many readers it has. */
 guint64 lb_stage_bytes_out (LbStage *stage);

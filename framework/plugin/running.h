@@ -35,6 +35,7 @@ struct _LbStage {
   gpointer keeper_data;
   guint64 bytes_out; /* atomic: read by others while the stage runs */
   gint64 waited;     /* microseconds, beside those on links; atomic as well */
+  guint64 credited;  /* atomic: floating-point operations that an earlier run did */
   guint64 saving;    /* atomic: microseconds spent on checkpoints */
   const gint *stop;  /* of a part: atomic, not 0 when it is not to go on; NULL in a whole stage */
 };

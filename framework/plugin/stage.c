@@ -157,7 +157,14 @@ void
 lb_stage_credit (LbStage *stage, double flops, guint64 bytes_out)
 {
   lb_compute_add_flops (stage->compute, flops);
+  __atomic_fetch_add (&stage->credited, (guint64)(flops + 0.5), __ATOMIC_RELAXED);
   __atomic_store_n (&stage->bytes_out, stage->bytes_out + bytes_out, __ATOMIC_RELAXED);
+}
+
+double
+lb_stage_credited_flops (LbStage *stage)
+{
+  return (double)__atomic_load_n (&stage->credited, __ATOMIC_RELAXED);
 }
 
 guint64

@@ -390,6 +390,9 @@ test_a_longer_run_goes_on_where_a_shorter_one_ended (Fixture *fixture, gconstpoi
   job_execute (&job);
   g_autofree char *words = outcomes (&job), *early = read_text (job.output, "early.txt");
   metrics = reproducible_part (&job);
+  /* Three of each step; what the earlier run did is not of this one's time. */
+  g_assert_cmpfloat (lb_run_activity (job.run, 0)->flops, ==, 3 * 400);
+  g_assert_cmpfloat (lb_run_activity (job.run, 0)->flops_before, ==, 3 * 95);
   job_tear_down (&job);
   g_assert_cmpstr (words, ==, "resumed run");
   g_assert_cmpint (walker_steps, ==, 400);
