@@ -1,13 +1,5 @@
-/* Winograd convolution: the kernels (transforms in winograd.h). Each is compiled for both numbers of taps. */
+/* Winograd convolution: the kernels (transforms in winograd.h). */
 #include "graph/kernels/winograd.h"
-
-#define FOR_TAPS(n, FUNCTION, ...)                                                                                     \
-  do {                                                                                                                 \
-    if ((n) == 3)                                                                                                      \
-      FUNCTION (3, __VA_ARGS__);                                                                                       \
-    else                                                                                                               \
-      FUNCTION (5, __VA_ARGS__);                                                                                       \
-  } while (0)
 
 /* Attribute a: turned. */
 void
@@ -28,9 +20,11 @@ KERNEL (winograd_filter_adjoint) (const LbCall *call)
   FOR_TAPS (call->output_shape.dim[1], filter_adjoint, call->inputs[0], in, out, in, call->output);
 }
 
-INLINE
-conv2d (int taps, const LbCall *call)
+/* Images by transformed weights [36, channels of the images, channels of the result]; attribute b: taps. */
+void
+KERNEL (winograd_conv2d) (const LbCall *call)
 {
+  gint64 taps = call->node->attributes.b;
   gint64 from = call->input_shapes[0].dim[3], to = call->output_shape.dim[3];
   Grid grid = grid_of (&call->output_shape, taps);
   gint64 total = grid.tiles * call->output_shape.dim[0];
@@ -38,36 +32,11 @@ conv2d (int taps, const LbCall *call)
   for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
     gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
     real *v = call->scratch, *m = v + POINTS * point_stride (n, from);
-    gather_inputs (taps, &grid, call->inputs[0], from, from, first, n, v);
+    FOR_TAPS (taps, gather_inputs, &grid, call->inputs[0], from, from, first, n, v);
     for (gint64 p = 0; p < POINTS; p++)
       gemm_by_panels (n, to, from, v + p * point_stride (n, from), from, weights + p * point_stride (from, to), FALSE,
                       m + p * point_stride (n, to), to);
-    scatter_outputs (taps, &grid, m, to, to, first, n, call->output);
-  }
-}
-
-/* Images by transformed weights [36, channels of the images, channels of the result]; attribute b: taps. */
-void
-KERNEL (winograd_conv2d) (const LbCall *call)
-{
-  FOR_TAPS (call->node->attributes.b, conv2d, call);
-}
-
-INLINE
-by_weight (int taps, const LbCall *call)
-{
-  gint64 in = call->input_shapes[0].dim[3], out = call->input_shapes[1].dim[3];
-  Grid grid = grid_of (&call->input_shapes[0], taps);
-  gint64 total = grid.tiles * call->input_shapes[0].dim[0];
-  real *sums = call->output;
-  for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
-    gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
-    real *v = call->scratch, *d = v + POINTS * point_stride (n, in);
-    gather_inputs (taps, &grid, call->inputs[0], in, in, first, n, v);
-    gather_gradients (taps, &grid, call->inputs[1], out, out, first, n, d);
-    for (gint64 p = 0; p < POINTS; p++)
-      gemm_to_panels (out, in, n, d + p * point_stride (n, out), out, v + p * point_stride (n, in), in,
-                      call->accumulate || first > 0, sums + p * point_stride (out, in));
+    FOR_TAPS (taps, scatter_outputs, &grid, m, to, to, first, n, call->output);
   }
 }
 
@@ -75,7 +44,20 @@ by_weight (int taps, const LbCall *call)
 void
 KERNEL (winograd_by_weight) (const LbCall *call)
 {
-  FOR_TAPS (call->node->attributes.b, by_weight, call);
+  gint64 taps = call->node->attributes.b;
+  gint64 in = call->input_shapes[0].dim[3], out = call->input_shapes[1].dim[3];
+  Grid grid = grid_of (&call->input_shapes[0], taps);
+  gint64 total = grid.tiles * call->input_shapes[0].dim[0];
+  real *sums = call->output;
+  for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
+    gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
+    real *v = call->scratch, *d = v + POINTS * point_stride (n, in);
+    FOR_TAPS (taps, gather_inputs, &grid, call->inputs[0], in, in, first, n, v);
+    FOR_TAPS (taps, gather_gradients, &grid, call->inputs[1], out, out, first, n, d);
+    for (gint64 p = 0; p < POINTS; p++)
+      gemm_to_panels (out, in, n, d + p * point_stride (n, out), out, v + p * point_stride (n, in), in,
+                      call->accumulate || first > 0, sums + p * point_stride (out, in));
+  }
 }
 
 /* ---- Layers whose transformed weights are larger than their images ----
@@ -92,7 +74,7 @@ KERNEL (winograd_by_weight) (const LbCall *call)
 #define PART_BLOCK   (POINTS * (LB_WINOGRAD_BLOCK * PART + LB_WINOGRAD_GAP))
 
 /* Tiles [tile, end) of channels [to_first, to_first + to_n) of the result; attribute a: the weight is turned. */
-INLINE
+static void
 whole_tiles (int taps, const LbCall *call, const Grid *grid, gint64 to_first, gint64 to_n, gint64 tile, gint64 end)
 {
   gint64 from = call->input_shapes[0].dim[3], to = call->output_shape.dim[3], in = call->input_shapes[1].dim[3];
@@ -101,24 +83,26 @@ whole_tiles (int taps, const LbCall *call, const Grid *grid, gint64 to_first, gi
   for (gint64 f = 0; f < from; f += PART) {
     gint64 n_from = MIN (PART, from - f);
     if (turned)
-      filter_turned (taps, (const real *)call->inputs[1] + f * taps * taps * in + to_first, in, n_from, to_n, u);
+      FOR_TAPS (taps, filter_turned, (const real *)call->inputs[1] + f * taps * taps * in + to_first, in, n_from, to_n,
+                u);
     else
-      filter_forward (taps, (const real *)call->inputs[1] + to_first * taps * taps * in + f, in, to_n, n_from, u);
+      FOR_TAPS (taps, filter_forward, (const real *)call->inputs[1] + to_first * taps * taps * in + f, in, to_n, n_from,
+                u);
     real *m = products;
     for (gint64 first = tile; first < end; first += LB_WINOGRAD_BLOCK, m += PART_BLOCK) {
       gint64 n = MIN (LB_WINOGRAD_BLOCK, end - first);
-      gather_inputs (taps, grid, (const real *)call->inputs[0] + f, from, n_from, first, n, v);
+      FOR_TAPS (taps, gather_inputs, grid, (const real *)call->inputs[0] + f, from, n_from, first, n, v);
       for (gint64 p = 0; p < POINTS; p++)
         gemm_by_panels (n, to_n, n_from, v + p * point_stride (n, n_from), n_from, u + p * point_stride (n_from, to_n),
                         f > 0, m + p * point_stride (n, to_n), to_n);
     }
   }
   for (gint64 first = tile; first < end; first += LB_WINOGRAD_BLOCK, products += PART_BLOCK)
-    scatter_outputs (taps, grid, products, to, to_n, first, MIN (LB_WINOGRAD_BLOCK, end - first),
-                     (real *)call->output + to_first);
+    FOR_TAPS (taps, scatter_outputs, grid, products, to, to_n, first, MIN (LB_WINOGRAD_BLOCK, end - first),
+              (real *)call->output + to_first);
 }
 
-INLINE
+static void
 whole_piece (int taps, const LbCall *call, gint64 to_first, gint64 to_n)
 {
   const gint64 together = LB_WINOGRAD_TOGETHER * LB_WINOGRAD_BLOCK;
@@ -133,11 +117,11 @@ KERNEL (winograd_whole) (const LbCall *call)
 {
   gint64 part = lb_winograd_part (call->output_shape.dim[3]);
   for (guint piece = call->first_piece; piece < call->end_piece; piece++)
-    FOR_TAPS (call->input_shapes[1].dim[1], whole_piece, call, piece * part,
-              MIN (part, call->output_shape.dim[3] - piece * part));
+    whole_piece (call->input_shapes[1].dim[1], call, piece * part,
+                 MIN (part, call->output_shape.dim[3] - piece * part));
 }
 
-INLINE
+static void
 whole_by_weight_piece (int taps, const LbCall *call, gint64 o, gint64 k)
 {
   gint64 out = call->output_shape.dim[0], in = call->output_shape.dim[3];
@@ -147,13 +131,13 @@ whole_by_weight_piece (int taps, const LbCall *call, gint64 o, gint64 k)
   real *sums = call->scratch, *v = sums + PART_WEIGHTS, *d = v + PART_BLOCK;
   for (gint64 first = 0; first < total; first += LB_WINOGRAD_BLOCK) {
     gint64 n = MIN (LB_WINOGRAD_BLOCK, total - first);
-    gather_inputs (taps, &grid, (const real *)call->inputs[0] + k, in, n_in, first, n, v);
-    gather_gradients (taps, &grid, (const real *)call->inputs[1] + o, out, n_out, first, n, d);
+    FOR_TAPS (taps, gather_inputs, &grid, (const real *)call->inputs[0] + k, in, n_in, first, n, v);
+    FOR_TAPS (taps, gather_gradients, &grid, (const real *)call->inputs[1] + o, out, n_out, first, n, d);
     for (gint64 p = 0; p < POINTS; p++)
       gemm_to_panels (n_out, n_in, n, d + p * point_stride (n, n_out), n_out, v + p * point_stride (n, n_in), n_in,
                       first > 0, sums + p * point_stride (n_out, n_in));
   }
-  filter_adjoint (taps, sums, in, n_out, n_in, (real *)call->output + o * taps * taps * in + k);
+  FOR_TAPS (taps, filter_adjoint, sums, in, n_out, n_in, (real *)call->output + o * taps * taps * in + k);
 }
 
 void
@@ -163,6 +147,5 @@ KERNEL (winograd_whole_by_weight) (const LbCall *call)
   gint64 part_out = lb_winograd_part (call->output_shape.dim[0]),
          part_in = lb_winograd_part (call->output_shape.dim[3]);
   for (guint piece = call->first_piece; piece < call->end_piece; piece++)
-    FOR_TAPS (call->output_shape.dim[1], whole_by_weight_piece, call, piece / across * part_out,
-              piece % across * part_in);
+    whole_by_weight_piece (call->output_shape.dim[1], call, piece / across * part_out, piece % across * part_in);
 }

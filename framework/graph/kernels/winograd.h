@@ -111,6 +111,37 @@ transform_filter_back (int taps, const vec *u, int s, vec *t, int ts)
   }
 }
 
+/* ---- Numbers of taps ---- */
+
+/* Transforms of tiles and of weights are compiled for 3 and for 5 taps, as functions of their own: compilers take more
+ * than twice the time for a function of twice the size. FOR_TAPS calls the one that fits.
+ */
+#define BOTH_TAPS_OF_TILES(FUNCTION)                                                                                   \
+  ONE_TAPS_OF_TILES (FUNCTION, 3)                                                                                      \
+  ONE_TAPS_OF_TILES (FUNCTION, 5)
+#define ONE_TAPS_OF_TILES(FUNCTION, taps)                                                                              \
+  static __attribute__ ((noinline)) void FUNCTION##_##taps (const Grid *grid, const real *from, gint64 row, gint64 c,  \
+                                                            gint64 first, gint64 n, real *to)                          \
+  {                                                                                                                    \
+    FUNCTION (taps, grid, from, row, c, first, n, to);                                                                 \
+  }
+#define BOTH_TAPS_OF_WEIGHTS(FUNCTION)                                                                                 \
+  ONE_TAPS_OF_WEIGHTS (FUNCTION, 3)                                                                                    \
+  ONE_TAPS_OF_WEIGHTS (FUNCTION, 5)
+#define ONE_TAPS_OF_WEIGHTS(FUNCTION, taps)                                                                            \
+  static __attribute__ ((noinline)) void FUNCTION##_##taps (const real *from, gint64 row, gint64 out, gint64 in,       \
+                                                            real *to)                                                  \
+  {                                                                                                                    \
+    FUNCTION (taps, from, row, out, in, to);                                                                           \
+  }
+#define FOR_TAPS(n, FUNCTION, ...)                                                                                     \
+  do {                                                                                                                 \
+    if ((n) == 3)                                                                                                      \
+      FUNCTION##_3 (__VA_ARGS__);                                                                                      \
+    else                                                                                                               \
+      FUNCTION##_5 (__VA_ARGS__);                                                                                      \
+  } while (0)
+
 /* ---- Tiles ---- */
 
 /* Results on a side of a tile. */
@@ -229,6 +260,10 @@ scatter_outputs (int taps, const Grid *grid, const real *from, gint64 row, gint6
   }
 }
 
+BOTH_TAPS_OF_TILES (gather_inputs)
+BOTH_TAPS_OF_TILES (gather_gradients)
+BOTH_TAPS_OF_TILES (scatter_outputs)
+
 /* ---- Weights ---- */
 
 /* One vector of channels: the weights of all taps to 36 points. */
@@ -302,3 +337,7 @@ filter_adjoint (int taps, const real *sums, gint64 row, gint64 out, gint64 in, r
         store (weight + (o * taps * taps + i) * row + k, g[i]);
     }
 }
+
+BOTH_TAPS_OF_WEIGHTS (filter_forward)
+BOTH_TAPS_OF_WEIGHTS (filter_turned)
+BOTH_TAPS_OF_WEIGHTS (filter_adjoint)
