@@ -77,3 +77,21 @@ lb_nearest_name (const char *word, const char *const *known)
   }
   return nearest;
 }
+
+char *
+lb_did_you_mean (const char *word, const char *const *known)
+{
+  const char *near = lb_nearest_name (word, known);
+  return near != NULL ? g_strdup_printf ("; did you mean '%s'?", near) : g_strdup ("");
+}
+
+char *
+lb_suggestion (const char *word, const char *const *known)
+{
+  if (known[0] == NULL)
+    return g_strdup ("; there are none");
+  if (lb_nearest_name (word, known) != NULL)
+    return lb_did_you_mean (word, known);
+  g_autofree char *list = g_strjoinv (", ", (char **)known);
+  return g_strdup_printf ("; known are %s", list);
+}

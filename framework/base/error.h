@@ -44,4 +44,12 @@ gboolean lb_input_error (const char *path, GError **error, const char *format, .
  * likely typing mistake (more than a third of the letters differ). Points into @known. */
 const char *lb_nearest_name (const char *word, const char *const *known);
 
+/* How a sentence ends that refuses @word: "; did you mean 'grid'?" when an entry of @known (NULL-terminated) is near,
+ * else "". Free with g_free(). */
+char *lb_did_you_mean (const char *word, const char *const *known);
+
+/* The same for a sentence that has not said what is known: "; known are grid, ratio" or "; there are none" when nothing
+ * is near. */
+char *lb_suggestion (const char *word, const char *const *known);
+
 G_END_DECLS

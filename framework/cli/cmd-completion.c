@@ -286,5 +286,5 @@ lb_command_completion (int argc, char **argv)
     return 0;
   }
   g_autofree char *word = g_utf8_make_valid (names[0], -1), *hint = lb_suggestion (word, shells);
-  return lb_command_usage ("'%s' is no shell that completion is made for; %s", word, hint);
+  return lb_command_usage ("'%s' is no shell that completion is made for%s", word, hint);
 }

@@ -24,14 +24,14 @@ tell_unknown (LbRegistry *registry, const char *name)
   g_autofree const char **schemas = lb_schemas_names (lb_registry_schemas (registry));
   g_autofree const char **architectures = lb_architecture_names ();
   g_autofree char *word = g_utf8_make_valid (name, -1);
-  const char *near = lb_nearest_name (word, stages);
-  if (near == NULL)
-    near = lb_nearest_name (word, schemas);
-  if (near == NULL)
-    near = lb_nearest_name (word, architectures);
-  g_autofree char *hint
-      = near != NULL ? g_strdup_printf ("did you mean '%s'?", near) : g_strdup ("'limbeck inspect' lists all");
-  lb_command_usage ("'%s' is neither a stage type nor a stream schema nor an architecture; %s", word, hint);
+  const char **lists[] = { stages, schemas, architectures };
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    g_strv_builder_addv (builder, lists[i]);
+  g_auto (GStrv) names = g_strv_builder_end (builder);
+  g_autofree char *hint = lb_did_you_mean (word, (const char *const *)names);
+  lb_command_usage ("'%s' is neither a stage type nor a stream schema nor an architecture%s", word,
+                    *hint != '\0' ? hint : "; 'limbeck inspect' lists all");
   GPtrArray *problems = lb_registry_problems (registry);
   for (guint i = 0; i < problems->len; i++)
     fprintf (stderr, "limbeck: note: %s\n", (char *)problems->pdata[i]);

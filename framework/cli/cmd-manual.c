@@ -13,7 +13,7 @@ print_page (const char *name)
   g_autofree char *text = lb_manual_page (word, &file);
   if (text == NULL) {
     g_autofree char *hint = lb_suggestion (word, pages);
-    return lb_command_usage ("the manual has no page '%s'; %s", word, hint);
+    return lb_command_usage ("the manual has no page '%s'%s", word, hint);
   }
   fputs (text, stdout);
   return 0;

@@ -177,7 +177,7 @@ lb_command_store (int argc, char **argv)
     return parsed == LB_PARSED_HELP ? 0 : LB_ERROR_USAGE;
   if (!g_strv_contains (words, options.words[0])) {
     g_autofree char *hint = lb_suggestion (options.words[0], words);
-    return lb_command_usage ("'%s' is nothing to do with a store; %s", options.words[0], hint);
+    return lb_command_usage ("'%s' is nothing to do with a store%s", options.words[0], hint);
   }
   gboolean limits = options.all || options.max_size != NULL || options.older_than != NULL;
   if (limits && strcmp (options.words[0], "prune") != 0)

@@ -166,7 +166,7 @@ restrict_to (LbLoaded *loaded, LbProblems *problems)
       g_ptr_array_add (names, ((LbPipelineStage *)loaded->pipeline->stages->pdata[i])->name);
     g_ptr_array_add (names, NULL);
     g_autofree char *hint = lb_suggestion (loaded->until, (const char *const *)names->pdata);
-    return lb_command_usage ("the pipeline has no stage '%s'; %s", loaded->until, hint);
+    return lb_command_usage ("the pipeline has no stage '%s'%s", loaded->until, hint);
   }
   guint threads = loaded->plan->threads;
   lb_plan_free (loaded->plan);

@@ -98,7 +98,7 @@ run_command (int argc, char **argv)
   }
   g_autofree char *word = g_utf8_make_valid (argv[0], -1);
   g_autofree char *hint = lb_suggestion (word, names);
-  return lb_command_usage ("'%s' is not a command; %s", word, hint);
+  return lb_command_usage ("'%s' is not a command%s", word, hint);
 }
 
 /* Fails for kernels nobody has: to run with others would be to give other bits in silence. */

@@ -53,18 +53,19 @@ static const struct {
 
 /* ---- Strategies ---- */
 
-#define EXPECTED                                                                                                       \
-  "expected none, or some of color, crop, cutout, flip, scale, rotate and view, each once, joined by '_' (one is drawn) or " \
-  "'-' (all are used)"
-
 static gboolean
 refuse_group (const char *strategy, const char *word, gboolean twice, GError **error)
 {
-  static const char *const known[] = { "color", "crop", "cutout", "flip", "scale", "rotate", "view", NULL };
-  const char *nearest = twice ? NULL : lb_nearest_name (word, known);
+  const char *names[G_N_ELEMENTS (groups) + 1] = { NULL };
 
-  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "augmentation '%s' has '%s'%s; " EXPECTED "%s%s%s", strategy, word,
-               twice ? " twice" : "", nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  for (guint k = 0; k < G_N_ELEMENTS (groups); k++)
+    names[k] = groups[k].name;
+  g_autofree char *known = g_strjoinv (", ", (char **)names);
+  g_autofree char *hint = twice ? g_strdup ("") : lb_did_you_mean (word, names);
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE,
+               "augmentation '%s' has '%s'%s; expected none, or some of %s, each once, joined by '_' (one is drawn) or "
+               "'-' (all are used)%s",
+               strategy, word, twice ? " twice" : "", known, hint);
   return FALSE;
 }
 

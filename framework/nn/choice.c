@@ -55,13 +55,11 @@ gboolean
 lb_architecture_option_read (const LbArchitectureOption *option, const char *text, double *value, GError **error)
 {
   g_autofree char *expected = NULL, *hint = NULL;
-  const char *nearest;
 
   if (option->choices ? read_choice (option, text, value) : read_number (option, text, value))
     return TRUE;
   expected = lb_architecture_option_expected (option);
-  nearest = option->choices ? lb_nearest_name (text, option->choices) : NULL;
-  hint = nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+  hint = option->choices ? lb_did_you_mean (text, option->choices) : g_strdup ("");
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "option '%s' is '%s'; expected %s%s", option->name, text, expected,
                hint);
   return FALSE;
@@ -76,14 +74,12 @@ find_architecture (const char *name, GError **error)
   const LbArchitecture *architecture = lb_architecture_find (name);
   g_autofree const char **names = NULL;
   g_autofree char *known = NULL, *hint = NULL;
-  const char *nearest;
 
   if (architecture)
     return architecture;
   names = lb_architecture_names ();
-  nearest = lb_nearest_name (name, names);
   known = g_strjoinv (", ", (char **)names);
-  hint = nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+  hint = lb_did_you_mean (name, names);
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "architecture '%s' is not known; expected one of %s%s", name, known,
                hint);
   return NULL;
@@ -106,13 +102,11 @@ refuse_option (const LbArchitecture *architecture, const char *name, GError **er
   guint n = count_options (architecture);
   g_autofree const char **names = g_new0 (const char *, n + 1);
   g_autofree char *known = NULL, *hint = NULL;
-  const char *nearest;
 
   for (guint i = 0; i < n; i++)
     names[i] = architecture->options[i].name;
-  nearest = lb_nearest_name (name, names);
   known = g_strjoinv (", ", (char **)names);
-  hint = nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+  hint = lb_did_you_mean (name, names);
   if (n == 0)
     g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "option '%s' is not known; '%s' has no options", name,
                  architecture->name);

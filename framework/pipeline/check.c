@@ -41,10 +41,10 @@ tell_unknown_property (const LbPlanStage *stage, const LbPipelineProperty *writt
   g_ptr_array_add (names, NULL);
   g_autofree char *hint = lb_suggestion (written->name, (const char *const *)names->pdata);
   if (written->argument != NULL)
-    lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--set %s: stage '%s': plugin '%s' has no property '%s'; %s",
+    lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--set %s: stage '%s': plugin '%s' has no property '%s'%s",
                      written->argument, stage->written->name, stage->written->plugin, written->name, hint);
   else
-    lb_problems_add (problems, written->place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' has no property '%s'; %s",
+    lb_problems_add (problems, written->place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' has no property '%s'%s",
                      stage->written->name, stage->written->plugin, written->name, hint);
 }
 

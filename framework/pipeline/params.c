@@ -107,7 +107,7 @@ override (LbParams *params, const char *argument, LbProblems *problems)
   Param *param = find (params, name);
   if (param == NULL) {
     g_autofree char *hint = lb_params_suggest (params, name);
-    lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--param %s: the pipeline has no param '%s'; %s", argument, name,
+    lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--param %s: the pipeline has no param '%s'%s", argument, name,
                      hint);
   } else if (param->overridden) {
     lb_problems_add (problems, NULL, LB_ERROR_USAGE, "--param %s: '%s' is given twice; give it once", argument, name);
@@ -162,8 +162,7 @@ replace_one (LbParams *params, const char *start, GString *out, const LbDocument
   Param *param = find (params, name);
   if (param == NULL) {
     g_autofree char *hint = lb_params_suggest (params, name);
-    lb_problems_add (problems, node, LB_ERROR_PIPELINE, "%s'${%s}' names no param of this file; %s", context, name,
-                     hint);
+    lb_problems_add (problems, node, LB_ERROR_PIPELINE, "%s'${%s}' names no param of this file%s", context, name, hint);
     return NULL;
   }
   param->used = TRUE;

@@ -253,8 +253,8 @@ read_stage (Reader *reader, const LbDocumentNode *key, const LbDocumentNode *nod
     if (hint == NULL)
       continue;
     stage->broken = TRUE;
-    lb_problems_add (reader->problems, part, LB_ERROR_PIPELINE, "stage '%s': key '%s' is not known here; %s",
-                     stage->name, part->text, hint);
+    lb_problems_add (reader->problems, part, LB_ERROR_PIPELINE, "stage '%s': key '%s' is not known here%s", stage->name,
+                     part->text, hint);
   }
   read_plugin (reader, stage, lb_document_get (node, "plugin"));
   const LbDocumentNode *inputs = lb_document_get (node, "inputs"), *with = lb_document_get (node, "with");
@@ -321,7 +321,7 @@ refuse_unknown_keys (LbProblems *problems, const LbDocumentNode *root)
     const LbDocumentNode *key = root->keys->pdata[i];
     g_autofree char *hint = lb_keys_suggest (lb_pipeline_keys, key->text);
     if (hint != NULL)
-      lb_problems_add (problems, key, LB_ERROR_PIPELINE, "key '%s' is not known here; %s", key->text, hint);
+      lb_problems_add (problems, key, LB_ERROR_PIPELINE, "key '%s' is not known here%s", key->text, hint);
   }
 }
 
@@ -394,7 +394,7 @@ read_axis (Reader *reader, const LbDocumentNode *key, const LbDocumentNode *node
   gboolean overridden, good = TRUE;
   if (!lb_params_has (reader->params, key->text, &overridden)) {
     g_autofree char *hint = lb_params_suggest (reader->params, key->text);
-    lb_problems_add (reader->problems, key, LB_ERROR_PIPELINE, "matrix: '%s' is no param of this file; %s", key->text,
+    lb_problems_add (reader->problems, key, LB_ERROR_PIPELINE, "matrix: '%s' is no param of this file%s", key->text,
                      hint);
     return;
   }
@@ -508,7 +508,7 @@ read_setting (Reader *reader, const char *argument)
       g_ptr_array_add (names, ((LbPipelineStage *)reader->pipeline->stages->pdata[i])->name);
     g_ptr_array_add (names, NULL);
     g_autofree char *hint = lb_suggestion (name, (const char *const *)names->pdata);
-    lb_problems_add (reader->problems, NULL, LB_ERROR_USAGE, "--set %s: the pipeline has no stage '%s'; %s", argument,
+    lb_problems_add (reader->problems, NULL, LB_ERROR_USAGE, "--set %s: the pipeline has no stage '%s'%s", argument,
                      name, hint);
     return;
   }

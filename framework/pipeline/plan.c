@@ -45,11 +45,9 @@ static void
 tell_unknown_plugin (LbPlan *plan, const LbPipelineStage *written, LbProblems *problems)
 {
   g_autofree const char **names = lb_registry_names (plan->registry);
-  const char *near = lb_nearest_name (written->plugin, names);
-  g_autofree char *hint = near != NULL ? g_strdup_printf ("did you mean '%s'?", near)
-                                       : g_strdup ("'limbeck inspect' lists those that are");
-  lb_problems_add (problems, written->plugin_place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' is not known; %s",
-                   written->name, written->plugin, hint);
+  g_autofree char *hint = lb_did_you_mean (written->plugin, names);
+  lb_problems_add (problems, written->plugin_place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' is not known%s",
+                   written->name, written->plugin, *hint != '\0' ? hint : "; 'limbeck inspect' lists those that are");
   GPtrArray *failed = lb_registry_problems (plan->registry);
   for (guint i = 0; i < failed->len; i++) {
     g_autofree char *note = g_strdup_printf ("note: %s", (char *)failed->pdata[i]);
@@ -82,7 +80,7 @@ resolve_port (LbPlanStage *stage, const LbPipelineInput *input, LbProblems *prob
   int index = find_port (ports, input->port);
   if (index < 0) {
     g_autofree char *hint = suggest_port (ports, input->port);
-    lb_problems_add (problems, input->port_place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' has no input '%s'; %s",
+    lb_problems_add (problems, input->port_place, LB_ERROR_PIPELINE, "stage '%s': plugin '%s' has no input '%s'%s",
                      name, stage->written->plugin, input->port, hint);
     return NULL;
   }
@@ -106,7 +104,7 @@ resolve_source (LbPlan *plan, LbPlanStage *stage, const LbPipelineInput *input, 
       names[i] = plan->stages[i].written->name;
     g_autofree char *hint = lb_suggestion (input->stage, names);
     lb_problems_add (problems, input->place, LB_ERROR_PIPELINE,
-                     "stage '%s': input '%s' reads '%s', but there is no stage '%s'; %s", name, input->port,
+                     "stage '%s': input '%s' reads '%s', but there is no stage '%s'%s", name, input->port,
                      input->source, input->stage, hint);
     return FALSE;
   }
@@ -117,7 +115,7 @@ resolve_source (LbPlan *plan, LbPlanStage *stage, const LbPipelineInput *input, 
   if (output < 0) {
     g_autofree char *hint = suggest_port (source->entry->type->outputs, input->output);
     lb_problems_add (problems, input->place, LB_ERROR_PIPELINE,
-                     "stage '%s': input '%s' reads '%s', but plugin '%s' of stage '%s' has no output '%s'; %s", name,
+                     "stage '%s': input '%s' reads '%s', but plugin '%s' of stage '%s' has no output '%s'%s", name,
                      input->port, input->source, source->written->plugin, input->stage, input->output, hint);
     return FALSE;
   }

@@ -144,18 +144,6 @@ lb_problems_exit_status (LbProblems *problems)
 }
 
 char *
-lb_suggestion (const char *word, const char *const *known)
-{
-  const char *near = lb_nearest_name (word, known);
-  if (near != NULL)
-    return g_strdup_printf ("did you mean '%s'?", near);
-  if (known[0] == NULL)
-    return g_strdup ("there are none");
-  g_autofree char *list = g_strjoinv (", ", (char **)known);
-  return g_strdup_printf ("known are %s", list);
-}
-
-char *
 lb_problems_place (const LbProblems *problems, const LbDocumentNode *place)
 {
   return g_strdup_printf ("%s:%u:%u", problems->path, place->line, place->column);

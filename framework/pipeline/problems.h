@@ -35,10 +35,6 @@ char *lb_problems_to_text (LbProblems *problems);
 /* The exit status: that of the first problem of lb_problems_to_text(); 0 when there is none. */
 int lb_problems_exit_status (LbProblems *problems);
 
-/* How a sentence about an unknown @word ends: "did you mean 'grid'?", or "known are grid, ratio", or "there are none".
- * @known is NULL-terminated. Free with g_free(). */
-char *lb_suggestion (const char *word, const char *const *known);
-
 /* "file:line:col" of @place in the problems' file; free with g_free(). */
 char *lb_problems_place (const LbProblems *problems, const LbDocumentNode *place);
 

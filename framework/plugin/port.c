@@ -110,13 +110,9 @@ find_port (const LbStageType *type, const LbPort *ports, const char *kind, const
   g_autofree const char **names = g_new0 (const char *, n + 1);
   for (guint i = 0; i < n; i++)
     names[i] = ports[i].name;
-  const char *nearest = lb_nearest_name (name, names);
-  g_autofree char *known = g_strjoinv (", ", (char **)names);
-  if (nearest != NULL)
-    g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "'%s' has no %s '%s'; did you mean '%s'? it has %s", type->name,
-                 kind, name, nearest, known);
-  else
-    g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "'%s' has no %s '%s'; it has %s", type->name, kind, name, known);
+  g_autofree char *known = g_strjoinv (", ", (char **)names), *hint = lb_did_you_mean (name, names);
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "'%s' has no %s '%s'; it has %s%s", type->name, kind, name, known,
+               hint);
   return NULL;
 }
 

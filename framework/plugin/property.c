@@ -141,17 +141,18 @@ quote_found (const char *text)
   return g_strdup_printf ("'%s...'", start);
 }
 
-/* Always FALSE: "property 'grid' is 0; expected ..." with the nearest choice where there is one. @item counts list
- * items from 1; 0 for the value itself. */
+/* Always FALSE: "property 'grid' is 0; expected ..." with the choice nearest to @word, if it is not NULL. @item counts
+ * list items from 1; 0 for the value itself. */
 static gboolean
-refuse (const LbProperty *property, guint item, const char *found, const char *nearest, GError **error)
+refuse (const LbProperty *property, guint item, const char *found, const char *word, GError **error)
 {
   g_autofree char *expected = expectation (property);
   g_autofree char *which = item > 0 ? g_strdup_printf (", item %u,", item) : g_strdup ("");
+  gboolean is_choice = property->kind == LB_PROPERTY_CHOICE && word != NULL;
+  g_autofree char *hint = is_choice ? lb_did_you_mean (word, property->choices) : g_strdup ("");
 
-  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "property '%s'%s is %s; expected %s%s%s%s", property->name, which,
-               found, expected, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-               nearest != NULL ? "'?" : "");
+  g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "property '%s'%s is %s; expected %s%s", property->name, which, found,
+               expected, hint);
   return FALSE;
 }
 
@@ -239,7 +240,6 @@ static gboolean
 parse_item (const LbProperty *property, guint number, const char *text, const char *directory, LbItem *item,
             GError **error)
 {
-  const char *nearest = NULL;
   gboolean good = FALSE;
 
   switch (property->kind) {
@@ -256,7 +256,6 @@ parse_item (const LbProperty *property, guint number, const char *text, const ch
     break;
   case LB_PROPERTY_CHOICE:
     good = g_strv_contains (property->choices, text);
-    nearest = good ? NULL : lb_nearest_name (text, property->choices);
     break;
   case LB_PROPERTY_STRING:
   case LB_PROPERTY_STRINGS:
@@ -272,7 +271,7 @@ parse_item (const LbProperty *property, guint number, const char *text, const ch
   }
   if (!good) {
     g_autofree char *found = quote_found (text);
-    return refuse (property, number, found, nearest, error);
+    return refuse (property, number, found, text, error);
   }
   if (property->kind == LB_PROPERTY_PATH)
     item->text = resolve_path (text, directory);

@@ -52,13 +52,11 @@ check_port (const LbPort *ports, guint index, const char *kind, LbSchemas *schem
   const LbSchema *schema = lb_schemas_find (schemas, port->schema);
   if (schema == NULL) {
     g_autofree const char **known = lb_schemas_names (schemas);
-    const char *nearest = lb_nearest_name (port->schema, known);
-    g_set_error (
-        error, LB_ERROR, LB_ERROR_PLUGIN,
-        "%s '%s' is of schema '%s', which is not installed%s%s%s; install %s.yaml with the plugin or correct its "
-        "table",
-        kind, port->name, port->schema, nearest != NULL ? " (there is '" : "", nearest != NULL ? nearest : "",
-        nearest != NULL ? "')" : "", port->schema);
+    g_autofree char *hint = lb_did_you_mean (port->schema, known);
+    g_set_error (error, LB_ERROR, LB_ERROR_PLUGIN,
+                 "%s '%s' is of schema '%s', which is not installed; install %s.yaml with the plugin or correct its "
+                 "table%s",
+                 kind, port->name, port->schema, port->schema, hint);
     return FALSE;
   }
   g_autoptr (GArray) terms = lb_port_parse_dims (port, schema, error);

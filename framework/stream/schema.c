@@ -108,15 +108,6 @@ static gboolean G_GNUC_PRINTF (4, 5)
   return FALSE;
 }
 
-/* The nearest of @names as "; did you mean 'x'?", or "". */
-static char *
-did_you_mean (const char *word, const char *const *names)
-{
-  const char *nearest = lb_nearest_name (word, names);
-
-  return nearest != NULL ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
-}
-
 /* ---- Pieces of a file ---- */
 
 /* A text that must be there and say something. */
@@ -136,7 +127,7 @@ check_keys (const LbDraft *draft, const LbDocumentNode *mapping, const char *con
     const LbDocumentNode *key = g_ptr_array_index (mapping->keys, i);
     if (g_strv_contains (known, key->text))
       continue;
-    g_autofree char *hint = did_you_mean (key->text, known);
+    g_autofree char *hint = lb_did_you_mean (key->text, known);
     g_autofree char *list = g_strjoinv (", ", (char **)known);
     return refuse (draft, key, error, "unknown key '%s'; expected one of %s%s", key->text, list, hint);
   }
@@ -416,7 +407,7 @@ refuse_base (LbSchemas *schemas, GPtrArray *drafts, const LbDraft *draft, GError
     if (g_ptr_array_index (drafts, i) != draft)
       g_ptr_array_add (names, ((LbDraft *)g_ptr_array_index (drafts, i))->schema->name);
   g_ptr_array_add (names, NULL);
-  g_autofree char *hint = did_you_mean (draft->extends->text, (const char *const *)names->pdata);
+  g_autofree char *hint = lb_did_you_mean (draft->extends->text, (const char *const *)names->pdata);
   return refuse (draft, draft->extends, error,
                  "there is no schema '%s' to extend%s; install %s.yaml too or correct the name", draft->extends->text,
                  hint, draft->extends->text);

@@ -435,7 +435,6 @@ make_names (LbStage *stage, const Comparison *self, GError **error)
 static gboolean
 find_baseline (const Comparison *self, char *const *names, guint *baseline, GError **error)
 {
-  const char *nearest;
   g_autofree char *known = NULL, *hint = NULL;
 
   *baseline = 0;
@@ -446,9 +445,8 @@ find_baseline (const Comparison *self, char *const *names, guint *baseline, GErr
       *baseline = i;
       return TRUE;
     }
-  nearest = lb_nearest_name (self->baseline, (const char *const *)names);
   known = g_strjoinv (", ", (char **)names);
-  hint = nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+  hint = lb_did_you_mean (self->baseline, (const char *const *)names);
   g_set_error (error, LB_ERROR, LB_ERROR_PIPELINE, "property 'baseline' is '%s'; expected one of %s%s", self->baseline,
                known, hint);
   return FALSE;

@@ -67,7 +67,7 @@ pixel (Bench *bench, gint64 n, gint64 i, gint64 j, gint64 k)
     for (gint64 j = 0; j < WIDTH; j++)
 
 #define EXPECTED                                                                                                       \
-  "expected none, or some of color, crop, cutout, flip, scale, rotate and view, each once, joined by '_' (one is drawn) or " \
+  "expected none, or some of color, crop, cutout, flip, scale, rotate, view, each once, joined by '_' (one is drawn) or " \
   "'-' (all are used)"
 
 static void
@@ -76,7 +76,7 @@ test_strategies (void)
   static const struct {
     const char *strategy, *message;
   } wrong[] = {
-    { "color_crp", "augmentation 'color_crp' has 'crp'; " EXPECTED " (did you mean 'crop'?)" },
+    { "color_crp", "augmentation 'color_crp' has 'crp'; " EXPECTED "; did you mean 'crop'?" },
     { "flip_crop_flip", "augmentation 'flip_crop_flip' has 'flip' twice; " EXPECTED },
     { "flip-crop_flip", "augmentation 'flip-crop_flip' has 'flip' twice; " EXPECTED },
     { "color_none", "augmentation 'color_none' has 'none'; " EXPECTED },

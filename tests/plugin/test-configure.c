@@ -286,7 +286,7 @@ test_names_unknown_ports (Fixture *fixture, gconstpointer data)
   g_assert_null (lb_port_find_input (&type, "smaples", &error));
   g_assert_error (error, LB_ERROR, LB_ERROR_PIPELINE);
   g_assert_cmpstr (error->message, ==,
-                   "'toy' has no input 'smaples'; did you mean 'samples'? it has samples, model, extra");
+                   "'toy' has no input 'smaples'; it has samples, model, extra; did you mean 'samples'?");
   g_clear_error (&error);
   g_assert_null (lb_port_find_output (&type, "images", &error));
   g_assert_cmpstr (error->message, ==, "'toy' has no output 'images'; it has made, views");

@@ -404,7 +404,8 @@ test_refuses_contradicting_tables (Fixture *fixture, gconstpointer data)
     { { .name = "toy", .run = do_nothing }, "stage type 'toy': it has no summary; correct the plugin's table" },
     { { .name = "toy", .summary = "x" }, "it has no run function" },
     { TYPE (INPUTS ({ "in", "smaples", NULL, 0, "x" })),
-      "is of schema 'smaples', which is not installed (there is 'samples')" },
+      "is of schema 'smaples', which is not installed; install smaples.yaml with the plugin or correct its table; did you "
+      "mean 'samples'?" },
     { TYPE (INPUTS ({ "in", "samples", NULL, 0, NULL })), "input 'in' has no doc" },
     { TYPE (INPUTS ({ "in", NULL, NULL, 0, "x" })), "input 'in' names no schema" },
     { TYPE (INPUTS ({ "In", "samples", NULL, 0, "x" })), "input 'In' is not named in small letters" },

@@ -156,8 +156,8 @@ test_augmentation_moves_images_elsewhere (void)
   harness_refuses (
       wrong, LB_ERROR_PIPELINE,
       "property 'augmentation': augmentation 'scales' has 'scales'; expected none, or some of color, crop, cutout, "
-      "flip, scale, rotate and view, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean "
-      "'scale'?)");
+      "flip, scale, rotate, view, each once, joined by '_' (one is drawn) or '-' (all are used); did you mean "
+      "'scale'?");
 }
 
 static double
@@ -312,7 +312,7 @@ test_network_has_an_augmentation_of_its_own (void)
   harness_refuses (
       wrong, LB_ERROR_PIPELINE,
       "property 'network-augmentation': augmentation 'mirror' has 'mirror'; expected none, or some of color, "
-      "crop, cutout, flip, scale, rotate and view, each once, joined by '_' (one is drawn) or '-' (all are used)");
+      "crop, cutout, flip, scale, rotate, view, each once, joined by '_' (one is drawn) or '-' (all are used)");
 }
 
 /* With statistics of its own, at any number of threads, predicted to the last operation. */

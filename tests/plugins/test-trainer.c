@@ -414,7 +414,7 @@ test_refuses_settings_that_cannot_be (void)
       "property 'warmup-start': there is no warm-up to start; expected 0, or 'warmup-epochs' above 0" },
     { "augmentation", "flop",
       "property 'augmentation': augmentation 'flop' has 'flop'; expected none, or some of color, crop, cutout, flip, "
-      "scale, rotate and view, each once, joined by '_' (one is drawn) or '-' (all are used) (did you mean 'flip'?)" },
+      "scale, rotate, view, each once, joined by '_' (one is drawn) or '-' (all are used); did you mean 'flip'?" },
   };
   g_autoptr (LbPacket) samples = toy_samples (8, 8, 2, 1);
 
