@@ -105,30 +105,40 @@ skip_string (const char *text)
   return text + (*text == '"');
 }
 
+static gboolean
+in_whole_number (char c)
+{
+  return g_ascii_isdigit (c) || c == '-';
+}
+
+/* One pass, character by character: a sanitizer that checks whole strings makes strspn() a walk to the end of them. */
 char *
 lb_format_json (const char *text)
 {
   GString *out = g_string_new (NULL);
 
   while (*text != '\0') {
-    gsize other = strcspn (text, "\"-0123456789");
-    g_string_append_len (out, text, (gssize)other);
-    text += other;
-    if (*text == '\0')
-      break;
-    const char *end = *text == '"' ? skip_string (text) : text + strspn (text, "+-.0123456789eE");
+    const char *start = text;
+    while (*text != '\0' && *text != '"' && !in_whole_number (*text))
+      text++;
+    g_string_append_len (out, start, text - start);
+    start = text;
     /* Whole numbers may have more digits than a double. */
-    gsize length = (gsize)(end - text), digits = strspn (text, "-0123456789");
-    if (*text == '"' || digits >= length) {
-      g_string_append_len (out, text, (gssize)length);
+    gboolean as_it_is = TRUE;
+    if (*text == '"')
+      text = skip_string (text);
+    else
+      for (; in_whole_number (*text) || *text == '+' || *text == '.' || (*text | 0x20) == 'e'; text++)
+        as_it_is = as_it_is && in_whole_number (*text);
+    if (as_it_is) {
+      g_string_append_len (out, start, text - start);
     } else {
-      double value = g_ascii_strtod (text, NULL);
+      double value = g_ascii_strtod (start, NULL);
       gboolean whole = value == floor (value) && fabs (value) < 1e15;
       g_autofree char *number = whole ? g_strdup_printf ("%.0f", value) : lb_format_number (value);
       g_string_append (out, number);
       g_string_append (out, strpbrk (number, ".e") == NULL ? ".0" : "");
     }
-    text = end;
   }
   return g_string_free (out, FALSE);
 }
