@@ -20,6 +20,11 @@
 #  define GEMM_MR 4
 #  define GEMM_NV 2
 #endif
+
+/* No block has more. */
+#define MOST_BLOCK_ROWS    8
+#define MOST_BLOCK_VECTORS 4
+
 #define PANEL_K 256
 #ifdef __clang__
 #  define UNROLL _Pragma ("unroll")
@@ -62,28 +67,72 @@ transpose_lanes (vec *rows)
   }
 }
 
+/* S (i, ...) for the rows, S (v, ...) for the vectors and S (v, i) for both of a block, whose numbers are constants.
+ * Written out, because compilers unroll loops only after they have chosen what becomes a register and have instrumented
+ * for sanitizers what does not.
+ */
+#define OF_VECTORS(n, S, ...)                                                                                          \
+  if ((n) > 0)                                                                                                         \
+    S (0, __VA_ARGS__);                                                                                                \
+  if ((n) > 1)                                                                                                         \
+    S (1, __VA_ARGS__);                                                                                                \
+  if ((n) > 2)                                                                                                         \
+    S (2, __VA_ARGS__);                                                                                                \
+  if ((n) > 3)                                                                                                         \
+    S (3, __VA_ARGS__);
+#define OF_ROWS(n, S, ...)                                                                                             \
+  if ((n) > 0)                                                                                                         \
+    S (0, __VA_ARGS__);                                                                                                \
+  if ((n) > 1)                                                                                                         \
+    S (1, __VA_ARGS__);                                                                                                \
+  if ((n) > 2)                                                                                                         \
+    S (2, __VA_ARGS__);                                                                                                \
+  if ((n) > 3)                                                                                                         \
+    S (3, __VA_ARGS__);                                                                                                \
+  if ((n) > 4)                                                                                                         \
+    S (4, __VA_ARGS__);                                                                                                \
+  if ((n) > 5)                                                                                                         \
+    S (5, __VA_ARGS__);                                                                                                \
+  if ((n) > 6)                                                                                                         \
+    S (6, __VA_ARGS__);                                                                                                \
+  if ((n) > 7)                                                                                                         \
+    S (7, __VA_ARGS__);
+#define OF_ROW(i, vectors, S)                                                                                          \
+  {                                                                                                                    \
+    OF_VECTORS (vectors, S, i)                                                                                         \
+  }
+#define OF_BLOCK(rows, vectors, S) OF_ROWS (rows, OF_ROW, vectors, S)
+
 /* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. With @ahead, a line from there on is
  * brought into the second-level cache for each k. */
 static inline __attribute__ ((always_inline)) void
 gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
             real *c, gint64 ldc, const real *ahead)
 {
-  /* Unrolled, so that sums become registers. */
-  vec sum[GEMM_MR][GEMM_NV];
-  UNROLL for (int i = 0; i < mr; i++) UNROLL for (int v = 0; v < nv; v++) sum[i][v]
-      = add ? load (c + i * ldc + v * LANES) : (vec){ 0 };
+#define START(v, i)    sum[i][v] = add ? load (c + (i)*ldc + (v)*LANES) : spread (0)
+#define TAKE(v, ...)   right[v] = load (b + p * ldb + (v)*LANES)
+#define MULTIPLY(v, i) sum[i][v] = multiply_add (left, right[v], sum[i][v])
+#define FINISH(v, i)   store (c + (i)*ldc + (v)*LANES, sum[i][v])
+#define MULTIPLY_ROW(i, ...)                                                                                           \
+  {                                                                                                                    \
+    vec left = spread (a[(i)*row + p * step]);                                                                         \
+    OF_VECTORS (nv, MULTIPLY, i)                                                                                       \
+  }
+  vec sum[MOST_BLOCK_ROWS][MOST_BLOCK_VECTORS];
+  OF_BLOCK (mr, nv, START)
   for (gint64 p = 0; p < k; p++) {
-    vec right[GEMM_NV];
+    vec right[MOST_BLOCK_VECTORS];
     if (ahead != NULL)
       __builtin_prefetch (ahead + p * LINE, 0, 2);
-    UNROLL for (int v = 0; v < nv; v++) right[v] = load (b + p * ldb + v * LANES);
-    UNROLL for (int i = 0; i < mr; i++)
-    {
-      vec left = spread (a[i * row + p * step]);
-      UNROLL for (int v = 0; v < nv; v++) sum[i][v] = multiply_add (left, right[v], sum[i][v]);
-    }
+    OF_VECTORS (nv, TAKE, )
+    OF_ROWS (mr, MULTIPLY_ROW, )
   }
-  UNROLL for (int i = 0; i < mr; i++) UNROLL for (int v = 0; v < nv; v++) store (c + i * ldc + v * LANES, sum[i][v]);
+  OF_BLOCK (mr, nv, FINISH)
+#undef START
+#undef TAKE
+#undef MULTIPLY
+#undef FINISH
+#undef MULTIPLY_ROW
 }
 
 static inline __attribute__ ((always_inline)) void

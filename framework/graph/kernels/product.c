@@ -49,23 +49,27 @@ typedef void (*Block) (gint64 k, const real *const *a, const gint64 *column, con
   static void block_##rows##_##vectors (gint64 k, const real *const *a, const gint64 *column, const real *b,           \
                                         gint64 ldb, gboolean add, real *const *c)                                      \
   {                                                                                                                    \
-    const real *left[rows];                                                                                            \
-    vec sum[rows][vectors];                                                                                            \
-    UNROLL for (int i = 0; i < rows; i++) left[i] = a[i];                                                              \
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++) sum[i][v]                           \
-        = add ? load (c[i] + v * LANES) : (vec){ 0 };                                                                  \
+    const real *left[MOST_BLOCK_ROWS];                                                                                 \
+    vec sum[MOST_BLOCK_ROWS][MOST_BLOCK_VECTORS];                                                                      \
+    OF_ROWS (rows, TAKE_ROW, )                                                                                         \
+    OF_BLOCK (rows, vectors, START_SUM)                                                                                \
     for (gint64 p = 0; p < k; p++, b += ldb) {                                                                         \
       gint64 at = column[p];                                                                                           \
-      vec right[vectors];                                                                                              \
-      UNROLL for (int v = 0; v < vectors; v++) right[v] = load (b + v * LANES);                                        \
-      UNROLL for (int i = 0; i < rows; i++)                                                                            \
-      {                                                                                                                \
-        vec x = spread (left[i][at]);                                                                                  \
-        UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = multiply_add (x, right[v], sum[i][v]);                    \
-      }                                                                                                                \
+      vec right[MOST_BLOCK_VECTORS];                                                                                   \
+      OF_VECTORS (vectors, TAKE_VECTOR, )                                                                              \
+      OF_ROWS (rows, MULTIPLY_ROW, vectors)                                                                            \
     }                                                                                                                  \
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++)                                     \
-        store (c[i] + v * LANES, sum[i][v]);                                                                           \
+    OF_BLOCK (rows, vectors, FINISH_SUM)                                                                               \
+  }
+#define TAKE_ROW(i, ...)    left[i] = a[i]
+#define START_SUM(v, i)     sum[i][v] = add ? load (c[i] + (v)*LANES) : spread (0)
+#define TAKE_VECTOR(v, ...) right[v] = load (b + (v)*LANES)
+#define ADD_PRODUCT(v, i)   sum[i][v] = multiply_add (x, right[v], sum[i][v])
+#define FINISH_SUM(v, i)    store (c[i] + (v)*LANES, sum[i][v])
+#define MULTIPLY_ROW(i, vectors)                                                                                       \
+  {                                                                                                                    \
+    vec x = spread (left[i][at]);                                                                                      \
+    OF_VECTORS (vectors, ADD_PRODUCT, i)                                                                               \
   }
 
 #define BLOCKS_TO_6(vectors)                                                                                           \
@@ -88,7 +92,6 @@ BLOCKS_TO_6 (2)
 static const Block blocks[][8] = { { ROW_TO_8 (1) }, { ROW_TO_6 (2) } };
 static const gint64 tallest[] = { 8, 6 };
 #endif
-#define MOST_BLOCK_ROWS 8
 
 /* ---- Packing ---- */
 
