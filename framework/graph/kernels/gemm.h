@@ -148,8 +148,11 @@ gemm_rows (int nv, gint64 m, gint64 k, const real *a, gint64 row, gint64 step, c
     gemm_block (1, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc, NULL);
 }
 
+/* Not inlined into what calls it, whose variables would take registers from the sums. */
+#define PRODUCT_FUNCTION static __attribute__ ((noinline, unused)) void
+
 /* A's element (i, p) is a[i * row + p * step]. */
-static inline void
+PRODUCT_FUNCTION
 gemm (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
       real *c, gint64 ldc)
 {
@@ -181,7 +184,7 @@ panel_at (gint64 rows, gint64 columns, gint64 column, gint64 *stride)
 
 /* C (m x n, rows of @ldc) = [C +] A B with B (k x n) in panels: the rows of A pass over each panel while the next is
  * fetched. */
-static inline void
+PRODUCT_FUNCTION
 gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const real *b, gboolean add, real *c,
                 gint64 ldc)
 {
@@ -205,7 +208,7 @@ gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const r
 
 /* C (m x n, in panels) = [C +] A B, where A's element (i, p) is a[i + p * step]; the next rows of C are fetched while
  * these are computed. */
-static inline void
+PRODUCT_FUNCTION
 gemm_to_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 step, const real *b, gint64 ldb, gboolean add,
                 real *c)
 {
