@@ -142,7 +142,7 @@ LANE_BY_LANE (erf, erf (x))
 #endif
 
 /* y[i] = function (x[i]); y may be x. */
-static inline __attribute__ ((always_inline)) void
+INLINE
 map_function (vec (*function) (vec), gint64 n, const real *x, real *y)
 {
   gint64 i = 0;

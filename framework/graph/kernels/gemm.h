@@ -52,7 +52,7 @@
 
 /* As many vectors as they have lanes, transposed in place: each pass deals the rows of its two halves like cards, so a
  * pass for each doubling of lanes brings every element to its place. */
-static inline __attribute__ ((always_inline)) void
+INLINE
 transpose_lanes (vec *rows)
 {
   vec dealt[LB_VECTOR_BYTES / sizeof (real)];
@@ -69,7 +69,8 @@ transpose_lanes (vec *rows)
 
 /* S (i, ...) for the rows, S (v, ...) for the vectors and S (v, i) for both of a block, whose numbers are constants.
  * Written out, because compilers unroll loops only after they have chosen what becomes a register and have instrumented
- * for sanitizers what does not.
+ * for sanitizers what does not; twice, because a macro cannot stand in itself. (Functions of a row would not do: what
+ * has an address is no register where it is watched.)
  */
 #define OF_VECTORS(n, S, ...)                                                                                          \
   if ((n) > 0)                                                                                                         \
@@ -105,7 +106,7 @@ transpose_lanes (vec *rows)
 
 /* Rows [0, mr) and @nv vectors of C; mr and nv are constants where it matters. With @ahead, a line from there on is
  * brought into the second-level cache for each k. */
-static inline __attribute__ ((always_inline)) void
+INLINE
 gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
             real *c, gint64 ldc, const real *ahead)
 {
@@ -135,7 +136,7 @@ gemm_block (int mr, int nv, gint64 k, const real *a, gint64 row, gint64 step, co
 #undef MULTIPLY_ROW
 }
 
-static inline __attribute__ ((always_inline)) void
+INLINE
 gemm_rows (int nv, gint64 m, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
            real *c, gint64 ldc)
 {
@@ -148,11 +149,8 @@ gemm_rows (int nv, gint64 m, gint64 k, const real *a, gint64 row, gint64 step, c
     gemm_block (1, nv, k, a + i * row, row, step, b, ldb, add, c + i * ldc, ldc, NULL);
 }
 
-/* Not inlined into what calls it, whose variables would take registers from the sums. */
-#define PRODUCT_FUNCTION static __attribute__ ((noinline, unused)) void
-
 /* A's element (i, p) is a[i * row + p * step]. */
-PRODUCT_FUNCTION
+NOINLINE
 gemm (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, gint64 step, const real *b, gint64 ldb, gboolean add,
       real *c, gint64 ldc)
 {
@@ -184,7 +182,7 @@ panel_at (gint64 rows, gint64 columns, gint64 column, gint64 *stride)
 
 /* C (m x n, rows of @ldc) = [C +] A B with B (k x n) in panels: the rows of A pass over each panel while the next is
  * fetched. */
-PRODUCT_FUNCTION
+NOINLINE
 gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const real *b, gboolean add, real *c,
                 gint64 ldc)
 {
@@ -208,7 +206,7 @@ gemm_by_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 row, const r
 
 /* C (m x n, in panels) = [C +] A B, where A's element (i, p) is a[i + p * step]; the next rows of C are fetched while
  * these are computed. */
-PRODUCT_FUNCTION
+NOINLINE
 gemm_to_panels (gint64 m, gint64 n, gint64 k, const real *a, gint64 step, const real *b, gint64 ldb, gboolean add,
                 real *c)
 {

@@ -38,8 +38,6 @@ gated (vec of, vec v)
   return (vec)((mask)v & ~(of <= spread (0)));
 }
 
-#define INLINE static inline __attribute__ ((always_inline)) void
-
 /* One image's place in the operands. */
 typedef struct {
   gint64 h, w, c, pool;                            /* of x */
@@ -51,11 +49,9 @@ typedef struct {
 } Image;
 
 /* FORMS defines what a strip function is for the usual pools, as constants, and for any; each for strips, for single
- * vectors and for the channels that are left. They are functions of their own because what compilers need grows faster
- * than the function: nine forms in one take twice and a half the time.
- */
+ * vectors and for the channels that are left. Nine forms in one function take compilers more than twice the time. */
 #define PART(STRIP_FUNCTION, name, pool, vectors, count)                                                               \
-  static __attribute__ ((noinline)) void STRIP_FUNCTION##_##name (const Image *image, gint64 k)                        \
+  NOINLINE STRIP_FUNCTION##_##name (const Image *image, gint64 k)                                                      \
   {                                                                                                                    \
     STRIP_FUNCTION (image, pool, k, vectors, count);                                                                   \
   }

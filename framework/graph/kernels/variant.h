@@ -32,6 +32,12 @@ typedef LB_REAL vec __attribute__ ((vector_size (LB_VECTOR_BYTES), aligned (size
 DECLARE_KERNEL (constant);
 LB_OPS (DECLARE_ROW)
 
+/* Functions that become part of their callers, for arguments that are constants there; and such as never do: what
+ * compilers need for a function grows faster than the function, and variables of a caller take registers from its sums.
+ */
+#define INLINE   static inline __attribute__ ((always_inline)) void
+#define NOINLINE static __attribute__ ((noinline, unused)) void
+
 static inline vec
 load (const real *p)
 {

@@ -15,8 +15,6 @@
 
 #include "graph/kernels/gemm.h"
 
-#define INLINE static inline __attribute__ ((always_inline)) void
-
 #define POINTS LB_WINOGRAD_POINTS
 
 /* ---- One-dimensional transforms of vectors at d[0], d[s], d[2 s], ... ---- */
@@ -113,15 +111,13 @@ transform_filter_back (int taps, const vec *u, int s, vec *t, int ts)
 
 /* ---- Numbers of taps ---- */
 
-/* Transforms of tiles and of weights are compiled for 3 and for 5 taps, as functions of their own: compilers take more
- * than twice the time for a function of twice the size. FOR_TAPS calls the one that fits.
- */
+/* Transforms of tiles and of weights are compiled for 3 and for 5 taps; FOR_TAPS calls the one that fits. */
 #define BOTH_TAPS_OF_TILES(FUNCTION)                                                                                   \
   ONE_TAPS_OF_TILES (FUNCTION, 3)                                                                                      \
   ONE_TAPS_OF_TILES (FUNCTION, 5)
 #define ONE_TAPS_OF_TILES(FUNCTION, taps)                                                                              \
-  static __attribute__ ((noinline)) void FUNCTION##_##taps (const Grid *grid, const real *from, gint64 row, gint64 c,  \
-                                                            gint64 first, gint64 n, real *to)                          \
+  NOINLINE FUNCTION##_##taps (const Grid *grid, const real *from, gint64 row, gint64 c, gint64 first, gint64 n,        \
+                              real *to)                                                                                \
   {                                                                                                                    \
     FUNCTION (taps, grid, from, row, c, first, n, to);                                                                 \
   }
@@ -129,8 +125,7 @@ transform_filter_back (int taps, const vec *u, int s, vec *t, int ts)
   ONE_TAPS_OF_WEIGHTS (FUNCTION, 3)                                                                                    \
   ONE_TAPS_OF_WEIGHTS (FUNCTION, 5)
 #define ONE_TAPS_OF_WEIGHTS(FUNCTION, taps)                                                                            \
-  static __attribute__ ((noinline)) void FUNCTION##_##taps (const real *from, gint64 row, gint64 out, gint64 in,       \
-                                                            real *to)                                                  \
+  NOINLINE FUNCTION##_##taps (const real *from, gint64 row, gint64 out, gint64 in, real *to)                           \
   {                                                                                                                    \
     FUNCTION (taps, from, row, out, in, to);                                                                           \
   }
