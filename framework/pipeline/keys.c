@@ -2,8 +2,8 @@
  * quotes. */
 #include <string.h>
 
+#include "base/error.h"
 #include "pipeline/keys.h"
-#include "pipeline/problems.h"
 
 #define NAME_PATTERN "^[A-Za-z][A-Za-z0-9_-]*$"
 
