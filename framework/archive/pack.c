@@ -19,8 +19,10 @@ typedef struct archive Archive;
 typedef struct archive_entry ArchiveEntry;
 
 typedef struct {
-  char *name;
-  char *text, *path; /* one of them */
+  char *name, *place;
+  LbPackMake make;
+  gpointer data; /* of make() */
+  GDestroyNotify destroy;
   guint64 bytes;
   char digest[LB_DIGEST_SIZE];
 } Member;
@@ -38,13 +40,21 @@ typedef struct {
   GError *error; /* of writing to it */
 } Writer;
 
+/* What a member's bytes go through. */
+typedef struct {
+  Writer *writer; /* NULL: they are only counted */
+  const Member *member;
+  LbSha256 *sha256;
+  guint64 bytes;
+} Passage;
+
 static void
 member_free (gpointer data)
 {
   Member *member = data;
+  member->destroy (member->data);
   g_free (member->name);
-  g_free (member->text);
-  g_free (member->path);
+  g_free (member->place);
   g_free (member);
 }
 
@@ -69,34 +79,58 @@ lb_pack_free (LbPack *pack)
 
 /* ---- Members ---- */
 
-static gboolean
-add_member (LbPack *pack, Member *member, GError **error)
+static const char *
+name_fault (LbPack *pack, const char *name)
 {
-  const char *fault = lb_member_fault (member->name);
+  const char *fault = lb_member_fault (name);
   if (fault == NULL)
-    fault = lb_member_names_add (pack->names, member->name);
+    fault = lb_member_names_add (pack->names, name);
   if (fault == NULL && pack->members->len >= LB_ARCHIVE_MOST_MEMBERS)
     fault = "is one file too many for an archive; pack folders of many files as a tar file";
-  if (fault == NULL) {
-    g_ptr_array_add (pack->members, member);
-    pack->is_sorted = FALSE;
-    return TRUE;
+  return fault;
+}
+
+static gboolean
+count (gpointer data, gconstpointer bytes, gsize length, GError **error)
+{
+  Passage *passage = data;
+  lb_sha256_add (passage->sha256, bytes, length);
+  passage->bytes += length;
+  return TRUE;
+}
+
+gboolean
+lb_pack_add (LbPack *pack, const char *name, const char *place, LbPackMake make, gpointer data, GDestroyNotify destroy,
+             GError **error)
+{
+  Member *member = g_new (Member, 1);
+  *member = (Member){ g_strdup (name), g_strdup (place), make, data, destroy };
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  Passage passage = { .member = member, .sha256 = sha256 };
+  const char *fault = name_fault (pack, name);
+  if (fault != NULL)
+    lb_input_error (place, error, "cannot be put into an archive: the name '%s' %s; rename it", name, fault);
+  if (fault != NULL || !make (data, count, &passage, error)) {
+    member_free (member);
+    return FALSE;
   }
-  lb_input_error (member->path != NULL ? member->path : member->name, error,
-                  "cannot be put into an archive: the name '%s' %s; rename it", member->name, fault);
-  member_free (member);
-  return FALSE;
+  member->bytes = passage.bytes;
+  lb_sha256_end (sha256, member->digest);
+  g_ptr_array_add (pack->members, member);
+  pack->is_sorted = FALSE;
+  return TRUE;
+}
+
+static gboolean
+make_text (gpointer data, LbByteSink sink, gpointer to, GError **error)
+{
+  return sink (to, data, strlen (data), error);
 }
 
 gboolean
 lb_pack_add_text (LbPack *pack, const char *name, const char *text, GError **error)
 {
-  Member *member = g_new0 (Member, 1);
-  member->name = g_strdup (name);
-  member->text = g_strdup (text);
-  member->bytes = strlen (text);
-  lb_sha256_of (text, member->bytes, member->digest);
-  return add_member (pack, member, error);
+  return lb_pack_add (pack, name, name, make_text, g_strdup (text), g_free, error);
 }
 
 /* Reads the next piece of an open file; negative after telling that it cannot be read. */
@@ -113,36 +147,30 @@ read_piece (int descriptor, const char *path, guint8 *piece, GError **error)
 }
 
 static gboolean
-digest_file (Member *member, GError **error)
+make_file (gpointer data, LbByteSink sink, gpointer to, GError **error)
 {
+  const char *path = data;
   guint64 size;
-  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   g_autofree guint8 *piece = g_malloc (PIECE);
-  int descriptor = lb_file_open (member->path, &size, error);
+  int descriptor = lb_file_open (path, &size, error);
   gssize got = -1;
-  while (descriptor >= 0 && (got = read_piece (descriptor, member->path, piece, error)) > 0) {
-    lb_sha256_add (sha256, piece, (gsize)got);
-    member->bytes += (guint64)got;
-  }
+  while (descriptor >= 0 && (got = read_piece (descriptor, path, piece, error)) > 0)
+    if (!sink (to, piece, (gsize)got, error))
+      break;
   if (descriptor >= 0)
     close (descriptor);
-  lb_sha256_end (sha256, member->digest);
   return got == 0;
 }
 
 gboolean
 lb_pack_add_file (LbPack *pack, const char *name, const char *path, char digest[LB_DIGEST_SIZE], GError **error)
 {
-  Member *member = g_new0 (Member, 1);
-  member->name = g_strdup (name);
-  member->path = g_strdup (path);
-  if (!digest_file (member, error)) {
-    member_free (member);
+  if (!lb_pack_add (pack, name, path, make_file, g_strdup (path), g_free, error))
     return FALSE;
-  }
+  const Member *member = pack->members->pdata[pack->members->len - 1];
   if (digest != NULL)
     g_strlcpy (digest, member->digest, LB_DIGEST_SIZE);
-  return add_member (pack, member, error);
+  return TRUE;
 }
 
 static int
@@ -197,37 +225,28 @@ failed (Writer *writer, const char *name, GError **error)
 static gboolean
 changed (const Member *member, GError **error)
 {
-  return lb_input_error (member->path, error,
+  return lb_input_error (member->place, error,
                          "changed while it was being packed; leave it alone until the archive is written");
 }
 
 static gboolean
-write_file (Writer *writer, const Member *member, GError **error)
+pass_on (gpointer data, gconstpointer bytes, gsize length, GError **error)
 {
-  guint64 size, left = member->bytes;
-  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
-  g_autofree guint8 *piece = g_malloc (PIECE);
-  char digest[LB_DIGEST_SIZE];
-  int descriptor = lb_file_open (member->path, &size, error);
-  gboolean good = descriptor >= 0;
-  gssize got = 1;
-  while (good && got > 0) {
-    got = read_piece (descriptor, member->path, piece, error);
-    lb_sha256_add (sha256, piece, (gsize)MAX (got, 0));
-    good = got >= 0 && ((guint64)got <= left || changed (member, error))
-           && (got == 0 || archive_write_data (writer->archive, piece, (gsize)got) == got
-               || failed (writer, member->name, error));
-    left -= good ? (guint64)got : 0;
-  }
-  if (descriptor >= 0)
-    close (descriptor);
-  lb_sha256_end (sha256, digest);
-  return good && (strcmp (digest, member->digest) == 0 || changed (member, error));
+  Passage *passage = data;
+  Writer *writer = passage->writer;
+  const Member *member = passage->member;
+  count (passage, bytes, length, NULL);
+  return (passage->bytes <= member->bytes || changed (member, error))
+         && (archive_write_data (writer->archive, bytes, length) == (la_ssize_t)length
+             || failed (writer, member->name, error));
 }
 
 static gboolean
 write_member (Writer *writer, const Member *member, GError **error)
 {
+  g_autoptr (LbSha256) sha256 = lb_sha256_new ();
+  Passage passage = { writer, member, sha256, 0 };
+  char digest[LB_DIGEST_SIZE];
   ArchiveEntry *entry = archive_entry_new ();
   archive_entry_update_pathname_utf8 (entry, member->name);
   archive_entry_set_filetype (entry, AE_IFREG);
@@ -236,10 +255,10 @@ write_member (Writer *writer, const Member *member, GError **error)
   archive_entry_set_mtime (entry, 0, 0);
   gboolean good = archive_write_header (writer->archive, entry) == ARCHIVE_OK || failed (writer, member->name, error);
   archive_entry_free (entry);
-  if (!good || member->path != NULL)
-    return good && write_file (writer, member, error);
-  return archive_write_data (writer->archive, member->text, member->bytes) == (la_ssize_t)member->bytes
-         || failed (writer, member->name, error);
+  if (!good || !member->make (member->data, pass_on, &passage, error))
+    return FALSE;
+  lb_sha256_end (sha256, digest);
+  return strcmp (digest, member->digest) == 0 || changed (member, error);
 }
 
 static char *

@@ -1,11 +1,9 @@
 /* Sides of a comparison. */
 #include "archive/side.h"
 
-#include <unistd.h>
-
 #include "archive/finished.h"
 #include "archive/reader.h"
-#include "base/file.h"
+#include "stream/record.h"
 #include "tensor/npz.h"
 
 struct _LbSide {
@@ -31,15 +29,11 @@ tensors_of (const LbPacket *packet)
 static GArray *
 read_record (const char *path, const GArray *kept, guint index)
 {
-  guint64 offset = 0, size;
+  guint64 offset = 0;
   for (guint i = 0; i < index; i++)
     offset += g_array_index (kept, LbKept, i).bytes;
   const LbKept *record = &g_array_index (kept, LbKept, index);
-  int descriptor = lb_file_open (path, &size, NULL);
-  g_autoptr (LbPacket) packet
-      = descriptor >= 0 ? lb_record_read (descriptor, path, offset, record->bytes, record->digest, NULL) : NULL;
-  if (descriptor >= 0)
-    close (descriptor);
+  g_autoptr (LbPacket) packet = lb_record_read_file (path, offset, record->bytes, record->digest, NULL);
   return packet != NULL ? tensors_of (packet) : NULL;
 }
 

@@ -2,19 +2,16 @@
 #include "archive/writer.h"
 
 #include <string.h>
-#include <sys/stat.h>
-
-#include <glib/gstdio.h>
 
 #include "archive/crate.h"
 #include "archive/finished.h"
 #include "archive/pack.h"
 #include "archive/sequence.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/format.h"
+#include "base/json.h"
 #include "pipeline/digest.h"
 #include "pipeline/journal.h"
+#include "stream/record.h"
 #include "tensor/npz.h"
 
 typedef struct {
@@ -22,8 +19,16 @@ typedef struct {
   const LbArchiveSettings *settings;
   LbFinished *run; /* its manifest is changed on the way */
   LbPack *pack;
-  char *scratch; /* a folder for packets, or NULL */
+  GPtrArray *locks; /* LbStoreLock*: what the store must keep until its packets are written */
 } Writer;
+
+/* A packet that lies in the store. */
+typedef struct {
+  char *path, *name; /* of the store's file, and of the member */
+  guint64 offset, bytes;
+  char digest[LB_DIGEST_SIZE];
+  LbPacket *packet; /* borrowed, while it is in memory */
+} Stored;
 
 /* ---- Members ---- */
 
@@ -104,20 +109,28 @@ add_input (Writer *writer, const LbManifestInput *input, GError **error)
 
 /* ---- Packets ---- */
 
-/* @packet as an .npz file in the scratch folder. */
-static gboolean
-add_packet (Writer *writer, const char *name, const LbPacket *packet, GError **error)
+static void
+stored_free (gpointer data)
 {
-  g_autofree char *base = g_strdup (name);
-  g_autofree char *path = g_build_filename (writer->scratch, g_strdelimit (base, "/", '-'), NULL);
-  g_autoptr (LbNpzWriter) npz = lb_npz_writer_new (path, FALSE, error);
-  if (npz == NULL)
-    return FALSE;
-  lb_npz_writer_hurry (npz);
-  for (guint i = 0; i < lb_packet_n_fields (packet); i++)
+  Stored *stored = data;
+  g_free (stored->path);
+  g_free (stored->name);
+  g_free (stored);
+}
+
+/* Its bytes as an .npz file. */
+static gboolean
+make_npz (gpointer data, LbByteSink sink, gpointer to, GError **error)
+{
+  const Stored *stored = data;
+  g_autoptr (LbPacket) packet = stored->packet != NULL ? lb_packet_ref (stored->packet)
+                                                       : lb_record_read_file (stored->path, stored->offset,
+                                                                              stored->bytes, stored->digest, error);
+  g_autoptr (LbNpzWriter) npz = packet != NULL ? lb_npz_writer_new_to (stored->name, FALSE, sink, to, error) : NULL;
+  for (guint i = 0; npz != NULL && i < lb_packet_n_fields (packet); i++)
     if (!lb_npz_writer_add (npz, lb_packet_field_name (packet, i), lb_packet_field_tensor (packet, i), error))
       return FALSE;
-  return lb_npz_writer_commit (npz, error) && lb_pack_add_file (writer->pack, name, path, NULL, error);
+  return npz != NULL && lb_npz_writer_commit (npz, error);
 }
 
 static gboolean
@@ -127,26 +140,39 @@ other_packets (const char *path, GError **error)
 }
 
 static gboolean
+add_packet (Writer *writer, LbSequence *sequence, Stored *stored, GError **error)
+{
+  g_autoptr (LbPacket) packet
+      = lb_record_read_file (stored->path, stored->offset, stored->bytes, stored->digest, error);
+  if (packet == NULL || !(lb_sequence_next (sequence, packet) || other_packets (stored->path, error))) {
+    stored_free (stored);
+    return FALSE;
+  }
+  stored->packet = packet;
+  if (!lb_pack_add (writer->pack, stored->name, stored->name, make_npz, stored, stored_free, error))
+    return FALSE;
+  stored->packet = NULL;
+  return TRUE;
+}
+
+static gboolean
 add_output (Writer *writer, const LbManifestStage *stage, const LbManifestOutput *output, const char *path,
             const GArray *kept, GError **error)
 {
-  guint64 size, offset = 0;
-  int descriptor = kept->len > 0 ? lb_file_open (path, &size, error) : -1;
-  gboolean good = kept->len == 0 || descriptor >= 0;
   LbSequence sequence = { .output = output };
+  guint64 offset = 0;
   if (kept->len != output->n_packets)
-    good = good && other_packets (path, error);
-  for (guint i = 0; good && i < kept->len; i++) {
+    return other_packets (path, error);
+  for (guint i = 0; i < kept->len; i++) {
     const LbKept *record = &g_array_index (kept, LbKept, i);
-    g_autofree char *name = lb_manifest_packet_member (stage, output, i);
-    g_autoptr (LbPacket) packet = lb_record_read (descriptor, path, offset, record->bytes, record->digest, error);
-    good = packet != NULL && (lb_sequence_next (&sequence, packet) || other_packets (path, error))
-           && add_packet (writer, name, packet, error);
+    Stored *stored = g_new (Stored, 1);
+    *stored = (Stored){ g_strdup (path), lb_manifest_packet_member (stage, output, i), offset, record->bytes };
+    g_strlcpy (stored->digest, record->digest, LB_DIGEST_SIZE);
+    if (!add_packet (writer, &sequence, stored, error))
+      return FALSE;
     offset += record->bytes;
   }
-  if (descriptor >= 0)
-    close (descriptor);
-  return good;
+  return TRUE;
 }
 
 static gboolean
@@ -173,6 +199,7 @@ add_packets (Writer *writer, const LbManifestStage *stage, JsonObject *object, G
     return FALSE;
   if (ledger == NULL || ledger->outputs->len != stage->outputs->len)
     return no_packets (stage, error);
+  g_ptr_array_add (writer->locks, g_steal_pointer (&lock));
   JsonArray *outputs = json_object_get_array_member (object, "outputs");
   g_autofree char *directory = lb_store_result_path (store, key);
   for (guint i = 0; ledger->has_packets && i < ledger->outputs->len; i++) {
@@ -281,12 +308,7 @@ lb_archive_write (const char *directory, const char *path, const LbArchiveSettin
 {
   g_autoptr (LbFinished) run = lb_finished_read (directory, error);
   g_autoptr (LbPack) pack = lb_pack_new ();
-  Writer writer = { .directory = directory, .settings = settings, .run = run, .pack = pack };
-  if (run == NULL || (settings->with_packets && (writer.scratch = g_dir_make_tmp ("limbeck-XXXXXX", error)) == NULL))
-    return FALSE;
-  gboolean good = write_archive (&writer, path, error);
-  if (writer.scratch != NULL)
-    lb_store_remove_tree (writer.scratch);
-  g_free (writer.scratch);
-  return good;
+  g_autoptr (GPtrArray) locks = g_ptr_array_new_with_free_func ((GDestroyNotify)lb_store_unlock);
+  Writer writer = { directory, settings, run, pack, locks };
+  return run != NULL && write_archive (&writer, path, error);
 }

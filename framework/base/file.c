@@ -184,12 +184,6 @@ finish_and_rename (LbFileWriter *writer)
   return number;
 }
 
-void
-lb_file_writer_hurry (LbFileWriter *writer)
-{
-  writer->durable = FALSE;
-}
-
 gboolean
 lb_file_writer_commit (LbFileWriter *writer, GError **error)
 {

@@ -19,6 +19,9 @@ gboolean lb_file_replace (const char *path, gconstpointer data, gsize length, GE
 /* Sets LB_ERROR_OUTPUT: "@path: cannot be written: ...", with what to do about the errno @number. Always FALSE. */
 gboolean lb_output_error (const char *path, int number, GError **error);
 
+/* Where bytes go, piece by piece; FALSE and an error ends the writing. */
+typedef gboolean (*LbByteSink) (gpointer data, gconstpointer bytes, gsize length, GError **error);
+
 /* Writing of a file piece by piece, with the same promises: it appears under @path with lb_file_writer_commit(), and
  * what was not committed is gone with lb_file_writer_free(). LB_ERROR_OUTPUT. */
 typedef struct _LbFileWriter LbFileWriter;
@@ -26,10 +29,6 @@ LbFileWriter *lb_file_writer_new (const char *path, GError **error);
 gboolean lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize length, GError **error);
 gboolean lb_file_writer_commit (LbFileWriter *writer, GError **error);
 void lb_file_writer_free (LbFileWriter *writer);
-
-/* The commit need not wait for the disk: for what is needed only as long as the process runs.
- * Since 1.2. */
-void lb_file_writer_hurry (LbFileWriter *writer);
 
 /* For those who keep a file open and write to it for long: all of @data to @descriptor, which is open on @path; and
  * what was written made to last through a power cut. LB_ERROR_OUTPUT. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "tensor/digest.h"
 
 #define MAGIC      "LBREC1\n"
@@ -65,7 +66,7 @@ append_field_header (GByteArray *bytes, const char *name, const LbTensor *tensor
 
 /* A sink and what has gone there. */
 typedef struct {
-  LbRecordSink sink;
+  LbByteSink sink;
   gpointer data;
   LbSha256 *sha256;
   guint64 length;
@@ -80,7 +81,7 @@ put (Writer *writer, gconstpointer bytes, gsize length, GError **error)
 }
 
 gboolean
-lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint64 *length, char digest[LB_DIGEST_SIZE],
+lb_record_write (const LbPacket *packet, LbByteSink sink, gpointer data, guint64 *length, char digest[LB_DIGEST_SIZE],
                  GError **error)
 {
   g_autoptr (LbSha256) sha256 = lb_sha256_new ();
@@ -254,4 +255,17 @@ lb_record_read (int descriptor, const char *path, guint64 offset, guint64 length
     return NULL;
   }
   return check_digest (&reader, digest, error) ? g_steal_pointer (&packet) : NULL;
+}
+
+LbPacket *
+lb_record_read_file (const char *path, guint64 offset, guint64 length, const char *digest, GError **error)
+{
+  guint64 size;
+  int descriptor = lb_file_open (path, &size, error);
+
+  if (descriptor < 0)
+    return NULL;
+  LbPacket *packet = lb_record_read (descriptor, path, offset, length, digest, error);
+  close (descriptor);
+  return packet;
 }

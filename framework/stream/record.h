@@ -5,16 +5,14 @@
  */
 #pragma once
 
+#include "base/file.h"
 #include "base/sha256.h"
 #include "stream/packet.h"
 
 G_BEGIN_DECLS
 
-/* Where bytes go; FALSE and an error ends the writing. */
-typedef gboolean (*LbRecordSink) (gpointer data, gconstpointer bytes, gsize length, GError **error);
-
 /* Writes @packet to @sink, from the tensors' own memory. *length is that of the record, @digest its SHA-256. */
-gboolean lb_record_write (const LbPacket *packet, LbRecordSink sink, gpointer data, guint64 *length,
+gboolean lb_record_write (const LbPacket *packet, LbByteSink sink, gpointer data, guint64 *length,
                           char digest[LB_DIGEST_SIZE], GError **error);
 
 /* The digest of packets that follow each other: @digest, that of the @n before, becomes that of these and @packet. It
@@ -26,6 +24,9 @@ void lb_record_chain (const LbPacket *packet, guint64 n, guint8 digest[LB_DIGEST
  * LB_ERROR_INPUT with a sentence that begins with @path when it is cut short, changed, or no record. */
 LbPacket *
 lb_record_read (int descriptor, const char *path, guint64 offset, guint64 length, const char *digest, GError **error);
+
+/* The same from the file @path. */
+LbPacket *lb_record_read_file (const char *path, guint64 offset, guint64 length, const char *digest, GError **error);
 
 /* Whether @length bytes at @offset have the SHA-256 @digest. LB_ERROR_INPUT. */
 gboolean

@@ -27,19 +27,28 @@ typedef struct archive_entry ArchiveEntry;
 /* ---- Writing ---- */
 
 struct _LbNpzWriter {
-  char *path;
-  LbFileWriter *file;
+  char *place;
+  LbByteSink sink;
+  gpointer data;      /* of the sink */
+  LbFileWriter *file; /* what @data is, or NULL */
   Archive *zip;
   GHashTable *names; /* char *, owned */
-  GError *failure;   /* of the file, inside libarchive */
+  GError *failure;   /* of the sink, inside libarchive */
 };
 
+static gboolean
+put_into_file (gpointer data, gconstpointer bytes, gsize length, GError **error)
+{
+  return lb_file_writer_put (data, bytes, length, error);
+}
+
 static la_ssize_t
-append_to_file (Archive *archive, void *data, const void *buffer, size_t length)
+append (Archive *archive, void *data, const void *buffer, size_t length)
 {
   LbNpzWriter *writer = data;
 
-  return lb_file_writer_put (writer->file, buffer, length, &writer->failure) ? (la_ssize_t)length : -1;
+  return writer->failure == NULL && writer->sink (writer->data, buffer, length, &writer->failure) ? (la_ssize_t)length
+                                                                                                  : -1;
 }
 
 static gboolean
@@ -53,12 +62,12 @@ check_name (LbNpzWriter *writer, const char *name, GError **error)
     g_autofree char *found = g_strescape (name, NULL);
     g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
                  "%s: a tensor has the name '%s', where 1 to %d printable ASCII letters were expected; rename it",
-                 writer->path, found, MAX_NAME);
+                 writer->place, found, MAX_NAME);
     return FALSE;
   }
   if (!g_hash_table_add (writer->names, g_strdup (name))) {
     g_set_error (error, LB_ERROR, LB_ERROR_OUTPUT,
-                 "%s: two tensors have the name '%s', where each name was expected once; rename one", writer->path,
+                 "%s: two tensors have the name '%s', where each name was expected once; rename one", writer->place,
                  name);
     return FALSE;
   }
@@ -95,21 +104,19 @@ cannot_pack (LbNpzWriter *writer, GError **error)
     return FALSE;
   }
   g_set_error (
-      error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be packed: %s; write fewer or smaller tensors", writer->path,
+      error, LB_ERROR, LB_ERROR_OUTPUT, "%s: cannot be packed: %s; write fewer or smaller tensors", writer->place,
       archive_error_string (writer->zip) != NULL ? archive_error_string (writer->zip) : "libarchive gives no reason");
   return FALSE;
 }
 
 LbNpzWriter *
-lb_npz_writer_new (const char *path, gboolean compress, GError **error)
+lb_npz_writer_new_to (const char *place, gboolean compress, LbByteSink sink, gpointer data, GError **error)
 {
-  LbFileWriter *file = lb_file_writer_new (path, error);
-
-  if (file == NULL)
-    return NULL;
   LbNpzWriter *writer = g_new0 (LbNpzWriter, 1);
-  writer->path = g_strdup (path);
-  writer->file = file;
+
+  writer->place = g_strdup (place);
+  writer->sink = sink;
+  writer->data = data;
   writer->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   writer->zip = archive_write_new ();
   archive_write_set_format_zip (writer->zip);
@@ -118,11 +125,22 @@ lb_npz_writer_new (const char *path, gboolean compress, GError **error)
   else
     archive_write_zip_set_compression_store (writer->zip);
   archive_write_set_bytes_in_last_block (writer->zip, 1);
-  if (archive_write_open (writer->zip, writer, NULL, append_to_file, NULL) == ARCHIVE_OK)
+  if (archive_write_open (writer->zip, writer, NULL, append, NULL) == ARCHIVE_OK)
     return writer;
   cannot_pack (writer, error);
   lb_npz_writer_free (writer);
   return NULL;
+}
+
+LbNpzWriter *
+lb_npz_writer_new (const char *path, gboolean compress, GError **error)
+{
+  g_autoptr (LbFileWriter) file = lb_file_writer_new (path, error);
+  LbNpzWriter *writer = file != NULL ? lb_npz_writer_new_to (path, compress, put_into_file, file, error) : NULL;
+
+  if (writer != NULL)
+    writer->file = g_steal_pointer (&file);
+  return writer;
 }
 
 gboolean
@@ -136,13 +154,7 @@ lb_npz_writer_commit (LbNpzWriter *writer, GError **error)
 {
   if (archive_write_close (writer->zip) != ARCHIVE_OK)
     return cannot_pack (writer, error);
-  return lb_file_writer_commit (writer->file, error);
-}
-
-void
-lb_npz_writer_hurry (LbNpzWriter *writer)
-{
-  lb_file_writer_hurry (writer->file);
+  return writer->file == NULL || lb_file_writer_commit (writer->file, error);
 }
 
 void
@@ -154,7 +166,7 @@ lb_npz_writer_free (LbNpzWriter *writer)
   lb_file_writer_free (writer->file);
   g_hash_table_unref (writer->names);
   g_clear_error (&writer->failure);
-  g_free (writer->path);
+  g_free (writer->place);
   g_free (writer);
 }
 

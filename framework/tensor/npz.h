@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/file.h"
 #include "tensor/tensor.h"
 
 G_BEGIN_DECLS
@@ -34,7 +35,11 @@ LbNpzWriter *lb_npz_writer_new (const char *path, gboolean compress, GError **er
 gboolean lb_npz_writer_add (LbNpzWriter *writer, const char *name, const LbTensor *tensor, GError **error);
 gboolean lb_npz_writer_commit (LbNpzWriter *writer, GError **error);
 void lb_npz_writer_free (LbNpzWriter *writer);
-void lb_npz_writer_hurry (LbNpzWriter *writer); /* lb_file_writer_hurry(); since 1.2 */
+
+/* The same to @sink, which gets the bytes of the file in order, the last with lb_npz_writer_commit(). @place begins
+ * error messages. Since 1.2. */
+LbNpzWriter *
+lb_npz_writer_new_to (const char *place, gboolean compress, LbByteSink sink, gpointer data, GError **error);
 
 /* Reads every .npy member. Refuses duplicate names, members that are not .npy, sizes that do not match what the header
  * declares, and more than @limit bytes in all. Returns an array of LbNamedTensor that frees its elements.
