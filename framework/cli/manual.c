@@ -160,12 +160,12 @@ main_page (void)
   g_string_append (page, ".B limbeck\n.I COMMAND\n.RI [ OPTION ...]\n.RI [ ARGUMENT ]\n.br\n"
                          ".B limbeck\n.BR \\-\\-version\\~ |\\~ \\-\\-help\n");
   add_section (page, "DESCRIPTION");
-  add_prose (
-      page,
-      "Limbeck loads stage plugins (sources, distillers, trainers, evaluators), connects them through typed "
-      "streams of tensors, and runs what a pipeline file describes. Its first use is dataset distillation with "
-      "label augmentation. A pipeline is checked before anything runs; results appear under their final names "
-      "only when they are complete; the same file, seed and machine give the same bits at any number of threads.");
+  add_prose (page,
+             "Limbeck loads stage plugins (sources, distillers, trainers, evaluators), connects them through typed "
+             "streams of tensors, and runs what a pipeline file describes. Its first use is dataset distillation with "
+             "label augmentation. A pipeline is checked before anything runs; results appear under their final names "
+             "only when they are complete; the same file and seed give the same bits at any number of threads, on any "
+             "processor with AVX2 or AVX-512, but for whitening, which is OpenBLAS's.");
   add_section (page, "COMMANDS");
   for (const LbCommand *command = lb_commands; command->name != NULL; command++) {
     g_string_append (page, ".TP\n.BR limbeck\\-");
