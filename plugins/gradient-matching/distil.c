@@ -4,9 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A pixel this many standard deviations from the mean shows nothing any more: the images have diverged. */
-#define LARGEST_PIXEL 1e4
-
 static gboolean
 learns_from_source (const Distillation *d)
 {
@@ -129,126 +126,6 @@ distillation_bytes (const Distillation *d, guint threads)
          + (double)sizeof (float) * (double)(copies * floats + 2 * lb_network_n_parameters (d->network));
 }
 
-/* ---- The images ---- */
-
-/* Fills small images with means of @formation x @formation pixels of whole ones, [n, h, w, c]. */
-static void
-shrink (LbTensor *whole, gint64 formation, LbTensor *small)
-{
-  gint64 h = lb_tensor_dim (small, 1), w = lb_tensor_dim (small, 2), c = lb_tensor_dim (small, 3);
-  const float *from = lb_tensor_f32 (whole);
-  float *to = lb_tensor_f32 (small);
-
-  for (gint64 i = 0; i < lb_tensor_dim (small, 0) * h; i++)
-    for (gint64 x = 0; x < w; x++)
-      for (gint64 k = 0; k < c; k++) {
-        double sum = 0;
-
-        for (gint64 dy = 0; dy < formation; dy++)
-          for (gint64 dx = 0; dx < formation; dx++)
-            sum += from[((i * formation + dy) * w * formation + x * formation + dx) * c + k];
-        to[(i * w + x) * c + k] = (float)(sum / (double)(formation * formation));
-      }
-}
-
-static void
-start_images (Distillation *d)
-{
-  LbImageSize size = lb_network_input (d->network);
-  LbShape block = lb_node_shape (d->match.ours.images), all;
-  LbKey key = lb_stage_key (d->stage, "start");
-  LbRandom random = lb_random (key);
-
-  block.dim[0] = d->small;
-  all = block;
-  all.dim[0] *= d->classes;
-  d->synthetic = lb_tensor_new (LB_F32, all);
-  d->gradient = lb_tensor_new (LB_F32, all);
-  d->momentum = lb_tensor_new (LB_F32, all);
-  d->labels = lb_class_labels (d->classes, d->small);
-  lb_random_fill_normal (&random, lb_tensor_f32 (d->synthetic), (gsize)lb_shape_size (all));
-  if (!g_str_equal (d->self->start, "real"))
-    return;
-
-  g_autoptr (LbTensor) whole = lb_tensor_new (LB_F32, LB_SHAPE (block.dim[0], size.height, size.width, size.channels));
-  for (gint64 class = 0; class < d->classes; class ++) {
-    g_autoptr (LbTensor) small = lb_tensor_view (d->synthetic, class * lb_shape_size (block), block);
-
-    lb_class_images_draw (d->by_class, class, key, whole);
-    shrink (whole, d->self->formation, small);
-  }
-}
-
-/* What networks see of the images, f32 [n, h, w, c]; new reference. */
-static LbTensor *
-seen_images (Distillation *d)
-{
-  if (d->self->formation == 1)
-    return lb_tensor_ref (d->synthetic);
-  lb_program_run (d->enlarger.program, lb_stage_compute (d->stage));
-  return lb_tensor_ref (lb_program_result (d->enlarger.program, d->enlarger.seen));
-}
-
-static void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
-LbPacket *
-distillation_seen (Distillation *d)
-{
-  g_autoptr (LbTensor) images = seen_images (d);
-  gint64 stored = d->classes * d->self->images_per_class;
-  LbPacket *packet = lb_packet_new ();
-
-  lb_packet_take (packet, "images", lb_images_to_stream (images));
-  lb_packet_set (packet, "labels", d->labels);
-  lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
-  lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
-  if (d->self->formation > 1) {
-    take_i64 (packet, "stored_images", stored);
-    take_i64 (packet, "stored_bytes", (gint64)lb_tensor_bytes (d->synthetic) + stored * (gint64)sizeof (gint32));
-  }
-  return packet;
-}
-
-/* Puts the small images of each stored one beside and below each other: f32 [n, h, w, c], new. */
-static LbTensor *
-compose (Distillation *d)
-{
-  gint64 f = d->self->formation, h = lb_tensor_dim (d->synthetic, 1), row = lb_tensor_dim (d->synthetic, 2);
-  gint64 n = d->classes * d->self->images_per_class, c = lb_tensor_dim (d->synthetic, 3);
-  LbTensor *stored = lb_tensor_new (LB_F32, LB_SHAPE (n, h * f, row * f, c));
-  const float *from = lb_tensor_f32 (d->synthetic);
-
-  row *= c;
-  for (gint64 i = 0; i < n * f * f * h; i++, from += row) {
-    gint64 image = i / (f * f * h), cell = i / h % (f * f), y = cell / f * h + i % h;
-
-    memcpy (lb_tensor_f32 (stored) + ((image * h * f + y) * f + cell % f) * row, from, (gsize)row * sizeof (float));
-  }
-  return stored;
-}
-
-LbPacket *
-distillation_stored (Distillation *d)
-{
-  g_autoptr (LbTensor) images = compose (d);
-  LbPacket *packet = lb_packet_new ();
-
-  lb_packet_take (packet, "images", lb_images_to_stream (images));
-  lb_packet_take (packet, "labels", lb_class_labels (d->classes, d->self->images_per_class));
-  if (d->self->formation > 1)
-    take_i64 (packet, "formation", d->self->formation);
-  lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
-  lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
-  return packet;
-}
-
 /* ---- Steps ---- */
 
 static void
@@ -258,41 +135,6 @@ set_targets (LbTensor *targets, gint64 class)
 
   for (gint64 i = 0; i < lb_tensor_dim (targets, 0); i++)
     lb_one_hot (&label, 1, lb_tensor_dim (targets, 1), lb_tensor_f32 (targets) + i * lb_tensor_dim (targets, 1));
-}
-
-/* Chooses which small images of a class are matched with @key; all, in order, when there is no choice. */
-static void
-choose_images (Distillation *d, LbKey key)
-{
-  LbRandom random = lb_random (key);
-
-  if (d->matched < d->small)
-    lb_random_permutation (&random, d->chosen, (gsize)d->small);
-}
-
-/* Copies the chosen images of @class from the synthetic ones into the batch, or their gradient back: that of the others
- * is zero. */
-static void
-load_chosen (Distillation *d, gint64 class)
-{
-  gint64 pixels = lb_tensor_size (d->synthetic) / lb_tensor_dim (d->synthetic, 0);
-  const float *from = lb_tensor_f32 (d->synthetic) + class * d->small * pixels;
-  float *to = lb_tensor_f32 (d->match.ours.image_values);
-
-  for (gint64 i = 0; i < d->matched; i++)
-    memcpy (to + i * pixels, from + d->chosen[i] * pixels, (gsize)pixels * sizeof (float));
-}
-
-static void
-store_gradient (Distillation *d, gint64 class)
-{
-  gint64 pixels = lb_tensor_size (d->synthetic) / lb_tensor_dim (d->synthetic, 0);
-  const float *from = lb_tensor_f32 (lb_program_result (d->match.ours.program, d->match.image_gradient));
-  float *to = lb_tensor_f32 (d->gradient) + class * d->small * pixels;
-
-  memset (to, 0, (gsize)(d->small * pixels) * sizeof (float));
-  for (gint64 i = 0; i < d->matched; i++)
-    memcpy (to + d->chosen[i] * pixels, from + i * pixels, (gsize)pixels * sizeof (float));
 }
 
 /* The matching loss of one class; the gradient of its synthetic images goes to @d->gradient. */
@@ -309,55 +151,11 @@ match_class (Distillation *d, gint64 class, LbKey key)
   set_targets (m->real.target_values, class);
   lb_program_run (m->real.program, compute);
 
-  choose_images (d, lb_key_index (lb_key_derive (key, "synthetic batch"), (guint64) class));
-  load_chosen (d, class);
+  images_load (d, class, lb_key_index (lb_key_derive (key, "synthetic batch"), (guint64) class));
   set_targets (m->ours.target_values, class);
   lb_program_run (m->ours.program, compute);
-  store_gradient (d, class);
+  images_store_gradient (d, class);
   return lb_program_scalar (m->ours.program, m->distance);
-}
-
-/* Of the step at hand. */
-static float
-image_rate (const Distillation *d)
-{
-  LbSchedule schedule = { .kind = LB_SCHEDULE_COSINE, .epochs = d->self->iterations };
-
-  if (g_str_equal (d->self->image_schedule, "constant"))
-    return (float)d->self->image_learning_rate;
-  return (float)(d->self->image_learning_rate
-                 * lb_schedule_factor (&schedule, (guint64)d->iteration, (guint64)d->outer, (guint64)d->outer_steps));
-}
-
-/* SGD with momentum on all images at once. Returns the largest pixel, not a number if there is one. */
-static double
-move_images (Distillation *d)
-{
-  float *x = lb_tensor_f32 (d->synthetic), *m = lb_tensor_f32 (d->momentum), *g = lb_tensor_f32 (d->gradient);
-  float rate = image_rate (d), momentum = (float)d->self->image_momentum, largest = 0;
-
-  for (gint64 i = 0; i < lb_tensor_size (d->synthetic); i++) {
-    m[i] = momentum * m[i] + g[i];
-    x[i] -= rate * m[i];
-    if (!(fabsf (x[i]) <= largest))
-      largest = fabsf (x[i]);
-  }
-  return largest;
-}
-
-/* Brings pixels back to values that can be stored, 0 to 1 before normalisation. */
-static void
-clamp_images (Distillation *d)
-{
-  const float *mean = lb_tensor_f32 (lb_packet_get (d->source, "mean"));
-  const float *std = lb_tensor_f32 (lb_packet_get (d->source, "std"));
-  gint64 channels = lb_tensor_dim (d->synthetic, 3);
-  float *x = lb_tensor_f32 (d->synthetic);
-
-  for (gint64 i = 0; i < lb_tensor_size (d->synthetic); i++) {
-    gint64 k = i % channels;
-    x[i] = CLAMP (x[i], -mean[k] / std[k], (1 - mean[k]) / std[k]);
-  }
 }
 
 /* Draws the real images that the network learns from. */
@@ -456,7 +254,7 @@ train_network (Distillation *d, LbKey key, GError **error)
     set.images = d->real_images;
     set.labels = d->real_labels;
   } else {
-    seen = seen_images (d);
+    seen = images_seen (d);
     set.images = images = lb_images_to_stream (seen);
     set.labels = d->labels;
   }
@@ -473,22 +271,6 @@ train_network (Distillation *d, LbKey key, GError **error)
   d->training = 0;
   return lb_stage_check_finite (d->stage, "training loss of the network", (guint64)d->step, loss, "lower learning-rate",
                                 error);
-}
-
-static gboolean
-check_images (Distillation *d, double largest, GError **error)
-{
-  static const char *const advice = "lower image-learning-rate";
-
-  if (!lb_stage_check_finite (d->stage, "the largest pixel", (guint64)d->step, largest, advice, error))
-    return FALSE;
-  if (largest <= LARGEST_PIXEL)
-    return TRUE;
-  g_set_error (error, LB_ERROR, LB_ERROR_NUMERIC,
-               "the synthetic images diverge: at step %d their largest pixel is %g standard deviations from the mean, "
-               "where at most %g was expected; %s",
-               (int)d->step, largest, LARGEST_PIXEL, advice);
-  return FALSE;
 }
 
 /* One step of the images with the network at hand, which has been trained after every step but the first. */
@@ -510,7 +292,7 @@ run_step (Distillation *d, LbKey key, GError **error)
   d->step++;
   if (!lb_stage_check_finite (d->stage, "matching loss", (guint64)d->step, loss,
                               "lower image-learning-rate or learning-rate", error)
-      || !check_images (d, move_images (d), error))
+      || !images_move (d, error))
     return FALSE;
   d->loss = loss;
   if (d->step == 1)
@@ -528,7 +310,7 @@ start_network (Distillation *d, LbKey key)
   if (d->learner)
     lb_learner_start (d->learner, d->parameters, d->self->learning_rate);
   if (d->self->clamp)
-    clamp_images (d);
+    images_clamp (d);
 }
 
 /* Tensors of the loops. */
@@ -541,7 +323,7 @@ prepare (Distillation *d)
   d->parameters = lb_tensor_new (LB_F32, LB_SHAPE (lb_network_n_parameters (d->network)));
   match_bind (&d->match, d->network, d->parameters);
   statistics_bind (&d->statistics, d->network, d->parameters);
-  start_images (d);
+  images_start (d);
   d->chosen = g_new (guint32, d->small);
   for (gint64 i = 0; i < d->small; i++)
     d->chosen[i] = (guint32)i;
@@ -580,6 +362,6 @@ distillation_run (Distillation *d, GError **error)
   if (d->step > 1)
     lb_stage_metric (d->stage, "last matching loss", d->loss, NULL);
   if (d->self->clamp)
-    clamp_images (d);
+    images_clamp (d);
   return TRUE;
 }

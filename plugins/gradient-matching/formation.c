@@ -28,19 +28,42 @@ static const LbPort outputs[] = {
   LB_PORTS_END,
 };
 
-/* Takes the small images out of @stored, f32 [n, h, w, c], and puts them, each whole, into @small. */
+/* ---- Layout ---- */
+
+/* Where row @row of all rows of small images, [n * f * f, h, w, c], lies in the stored ones, in rows of small images.
+ */
+static gint64
+stored_row (gint64 row, gint64 f, gint64 h)
+{
+  gint64 image = row / (f * f * h), cell = row / h % (f * f), y = cell / f * h + row % h;
+
+  return (image * h * f + y) * f + cell % f;
+}
+
+LbTensor *
+formation_compose (LbTensor *small, gint64 f)
+{
+  gint64 h = lb_tensor_dim (small, 1), w = lb_tensor_dim (small, 2), c = lb_tensor_dim (small, 3);
+  LbTensor *stored = lb_tensor_new (LB_F32, LB_SHAPE (lb_tensor_dim (small, 0) / (f * f), h * f, w * f, c));
+  const float *from = lb_tensor_f32 (small);
+
+  for (gint64 i = 0; i < lb_tensor_dim (small, 0) * h; i++)
+    memcpy (lb_tensor_f32 (stored) + stored_row (i, f, h) * w * c, from + i * w * c, (gsize)(w * c) * sizeof (float));
+  return stored;
+}
+
+/* The other way: fills @small from @stored. */
 static void
 take_apart (LbTensor *stored, gint64 f, LbTensor *small)
 {
   gint64 h = lb_tensor_dim (small, 1), row = lb_tensor_dim (small, 2) * lb_tensor_dim (small, 3);
   float *to = lb_tensor_f32 (small);
 
-  for (gint64 i = 0; i < lb_tensor_dim (small, 0) * h; i++, to += row) {
-    gint64 image = i / (f * f * h), cell = i / h % (f * f), y = cell / f * h + i % h;
-
-    memcpy (to, lb_tensor_f32 (stored) + ((image * h * f + y) * f + cell % f) * row, (gsize)row * sizeof (float));
-  }
+  for (gint64 i = 0; i < lb_tensor_dim (small, 0) * h; i++)
+    memcpy (to + i * row, lb_tensor_f32 (stored) + stored_row (i, f, h) * row, (gsize)row * sizeof (float));
 }
+
+/* ---- The stage ---- */
 
 static gboolean
 check_sides (const char *whose, gint64 factor, gint64 height, gint64 width, GError **error)

@@ -97,8 +97,8 @@ gradient_matching_run (LbStage *stage, gpointer data, GError **error)
   d.by_class = lb_class_images_new (lb_stage_source (stage, "source", 0), &set, d.classes, wanted, error);
   return d.by_class && (d.network = lb_network_new (self->architecture, size, d.classes, error))
          && distillation_compile (&d, lb_tensor_dim (set.images, 0), lb_class_images_smallest (d.by_class), error)
-         && distillation_run (&d, error) && lb_stage_push (stage, "samples", distillation_seen (&d), error)
-         && lb_stage_push (stage, "stored", distillation_stored (&d), error);
+         && distillation_run (&d, error) && lb_stage_push (stage, "samples", images_seen_packet (&d), error)
+         && lb_stage_push (stage, "stored", images_stored_packet (&d), error);
 }
 
 /* Whether properties fit together and to images of @size, as far as known. */

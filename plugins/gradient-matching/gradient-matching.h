@@ -94,6 +94,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Enlarger, enlarger_clear)
 
 extern const LbStageType formation_type;
 
+/* Puts the small images of each stored one beside and below each other: [n * f * f, h, w, c] becomes [n, h f, w f, c],
+ * f32, new. What stage 'formation' takes apart again. */
+LbTensor *formation_compose (LbTensor *small, gint64 formation);
+
 /* ---- distil.c: the loops ---- */
 
 typedef struct {
@@ -133,10 +137,29 @@ double distillation_bytes (const Distillation *d, guint threads);
 /* From the first step to the last. */
 gboolean distillation_run (Distillation *d, GError **error);
 
-/* The images as networks see them, or as they are stored. New. */
-LbPacket *distillation_seen (Distillation *d);
-LbPacket *distillation_stored (Distillation *d);
-
 void distillation_clear (Distillation *d);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Distillation, distillation_clear)
+
+/* ---- images.c: the synthetic images of a distillation ---- */
+
+/* Makes them: noise, or drawn from the source. */
+void images_start (Distillation *d);
+
+/* Puts those of @class, or those of them that @key chooses, into the batch that is matched; and takes their gradient
+ * from there to that of all, where that of the others is zero. */
+void images_load (Distillation *d, gint64 class, LbKey key);
+void images_store_gradient (Distillation *d, gint64 class);
+
+/* SGD with momentum on all at once. LB_ERROR_NUMERIC when they diverge. */
+gboolean images_move (Distillation *d, GError **error);
+
+/* Brings pixels back to values that can be stored, 0 to 1 before normalisation. */
+void images_clamp (Distillation *d);
+
+/* What networks see of them, f32 [n, h, w, c]; new reference. */
+LbTensor *images_seen (Distillation *d);
+
+/* What is sent of them: as networks see them, or as they are stored. New. */
+LbPacket *images_seen_packet (Distillation *d);
+LbPacket *images_stored_packet (Distillation *d);
