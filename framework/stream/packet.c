@@ -147,6 +147,15 @@ lb_packet_set_number (LbPacket *packet, const char *field, double number)
   lb_packet_take (packet, field, tensor);
 }
 
+void
+lb_packet_set_integer (LbPacket *packet, const char *field, gint64 number)
+{
+  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
+
+  lb_tensor_i64 (tensor)[0] = number;
+  lb_packet_take (packet, field, tensor);
+}
+
 LbTensor *
 lb_packet_get (const LbPacket *packet, const char *field)
 {

@@ -34,6 +34,9 @@ void lb_packet_set_text (LbPacket *packet, const char *field, const char *text);
 /* Adds a field of one number: f64 [1]. */
 void lb_packet_set_number (LbPacket *packet, const char *field, double number);
 
+/* The same of a whole one: i64 [1]. Since 1.2. */
+void lb_packet_set_integer (LbPacket *packet, const char *field, gint64 number);
+
 /* The tensor of @field, or NULL when there is none. The packet's. */
 LbTensor *lb_packet_get (const LbPacket *packet, const char *field);
 

@@ -356,24 +356,6 @@ make_json (const Comparison *self, GPtrArray *rows, char *const *names, guint ba
 
 /* ---- The stream ---- */
 
-static void
-take_f64 (LbPacket *packet, const char *field, double value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
-
-  lb_tensor_f64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
-static void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
 static LbPacket *
 row_packet (const Comparison *self, const Row *row, const char *name, const char *baseline, double over)
 {
@@ -387,12 +369,12 @@ row_packet (const Comparison *self, const Row *row, const char *name, const char
   lb_packet_set_text (packet, "architecture", row->architecture);
   lb_packet_set_text (packet, "baseline", baseline);
   lb_packet_take (packet, "accuracies", accuracies);
-  take_f64 (packet, "gain", over);
-  take_f64 (packet, "published", published > 0 ? published / 100 : NAN);
-  take_i64 (packet, "images", row->images);
-  take_i64 (packet, "bytes", row->bytes);
-  take_f64 (packet, "making_flops", row->making);
-  take_f64 (packet, "training_flops", row->flops / row->accuracies->len);
+  lb_packet_set_number (packet, "gain", over);
+  lb_packet_set_number (packet, "published", published > 0 ? published / 100 : NAN);
+  lb_packet_set_integer (packet, "images", row->images);
+  lb_packet_set_integer (packet, "bytes", row->bytes);
+  lb_packet_set_number (packet, "making_flops", row->making);
+  lb_packet_set_number (packet, "training_flops", row->flops / row->accuracies->len);
   return packet;
 }
 

@@ -128,28 +128,17 @@ evaluate (LbStage *stage, const Bench *bench, LbPacket *test, LbPacket *model, T
                                 "look at the training of the model with this number", error);
 }
 
-static void
-take_f64 (LbPacket *packet, const char *field, double value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
-
-  lb_tensor_f64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
 static LbPacket *
 metrics_packet (const Tally *tally, gint64 n, LbPacket *model)
 {
   static const char *const kept[] = { "architecture", "index", "set_images", "set_bytes", "training_flops" };
   LbPacket *packet = lb_packet_new ();
-  LbTensor *count = lb_tensor_new (LB_I64, LB_SHAPE (1));
 
-  take_f64 (packet, "accuracy", (double)tally->correct / (double)n);
-  take_f64 (packet, "loss", tally->loss / (double)n);
+  lb_packet_set_number (packet, "accuracy", (double)tally->correct / (double)n);
+  lb_packet_set_number (packet, "loss", tally->loss / (double)n);
   if (tally->top > 1)
-    take_f64 (packet, "top_accuracy", (double)tally->among_top / (double)n);
-  lb_tensor_i64 (count)[0] = n;
-  lb_packet_take (packet, "images", count);
+    lb_packet_set_number (packet, "top_accuracy", (double)tally->among_top / (double)n);
+  lb_packet_set_integer (packet, "images", n);
   lb_packet_set (packet, "confusion", tally->confusion);
   for (guint i = 0; i < G_N_ELEMENTS (kept); i++)
     lb_packet_set (packet, kept[i], lb_packet_get (model, kept[i]));

@@ -96,15 +96,6 @@ find_factor (const Formation *self, const char *whose, LbPacket *packet, GError 
   return 0;
 }
 
-static LbTensor *
-number (gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  return tensor;
-}
-
 /* The set as seen: @seen, f32 [n * f * f, h, w, c]. */
 static LbPacket *
 seen_packet (LbPacket *stored, LbTensor *seen, gint64 factor)
@@ -118,8 +109,8 @@ seen_packet (LbPacket *stored, LbTensor *seen, gint64 factor)
   lb_packet_take (packet, "images", lb_images_to_stream (seen));
   lb_packet_take (packet, "labels", repeated);
   lb_packet_share (packet, stored, LB_NORMALISATION_FIELDS, "making_flops", NULL);
-  lb_packet_take (packet, "stored_images", number (lb_tensor_dim (images, 0)));
-  lb_packet_take (packet, "stored_bytes", number ((gint64)(lb_tensor_bytes (images) + lb_tensor_bytes (labels))));
+  lb_packet_set_integer (packet, "stored_images", lb_tensor_dim (images, 0));
+  lb_packet_set_integer (packet, "stored_bytes", (gint64)(lb_tensor_bytes (images) + lb_tensor_bytes (labels)));
   return packet;
 }
 

@@ -161,15 +161,6 @@ images_seen (Distillation *d)
   return lb_tensor_ref (lb_program_result (d->enlarger.program, d->enlarger.seen));
 }
 
-static void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
 LbPacket *
 images_seen_packet (Distillation *d)
 {
@@ -182,8 +173,9 @@ images_seen_packet (Distillation *d)
   lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
   lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
   if (d->self->formation > 1) {
-    take_i64 (packet, "stored_images", stored);
-    take_i64 (packet, "stored_bytes", (gint64)lb_tensor_bytes (d->synthetic) + stored * (gint64)sizeof (gint32));
+    lb_packet_set_integer (packet, "stored_images", stored);
+    lb_packet_set_integer (packet, "stored_bytes",
+                           (gint64)lb_tensor_bytes (d->synthetic) + stored * (gint64)sizeof (gint32));
   }
   return packet;
 }
@@ -197,7 +189,7 @@ images_stored_packet (Distillation *d)
   lb_packet_take (packet, "images", lb_images_to_stream (images));
   lb_packet_take (packet, "labels", lb_class_labels (d->classes, d->self->images_per_class));
   if (d->self->formation > 1)
-    take_i64 (packet, "formation", d->self->formation);
+    lb_packet_set_integer (packet, "formation", d->self->formation);
   lb_packet_share (packet, d->source, LB_NORMALISATION_FIELDS, NULL);
   lb_packet_set_number (packet, "making_flops", lb_compute_flops (lb_stage_compute (d->stage)));
   return packet;

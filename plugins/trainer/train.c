@@ -254,24 +254,6 @@ checkpoint (Student *student, GError **error)
 
 /* ---- Packets ---- */
 
-static void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
-static void
-take_f64 (LbPacket *packet, const char *field, double value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
-
-  lb_tensor_f64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
 /* What model and trajectory packets have in common. */
 static LbPacket *
 network_packet (const Student *student, LbTensor *parameters)
@@ -281,8 +263,8 @@ network_packet (const Student *student, LbTensor *parameters)
   lb_packet_set (packet, "parameters", parameters);
   lb_packet_set_text (packet, "architecture", lb_network_architecture (student->network));
   lb_packet_share (packet, student->course->samples, "mean", "std", "whitening_mean", NULL);
-  take_i64 (packet, "index", student->number);
-  take_f64 (packet, "training_flops", lb_compute_flops (lb_stage_compute (student->part)));
+  lb_packet_set_integer (packet, "index", student->number);
+  lb_packet_set_number (packet, "training_flops", lb_compute_flops (lb_stage_compute (student->part)));
   return packet;
 }
 
@@ -292,8 +274,9 @@ send_network (const Student *student, GError **error)
   const Course *course = student->course;
   LbPacket *model = network_packet (student, lb_learner_result (student->learner));
 
-  take_i64 (model, "set_images", told (course->samples, "stored_images", lb_tensor_dim (course->set.images, 0)));
-  take_i64 (model, "set_bytes", set_bytes (course->samples, &course->set));
+  lb_packet_set_integer (model, "set_images",
+                         told (course->samples, "stored_images", lb_tensor_dim (course->set.images, 0)));
+  lb_packet_set_integer (model, "set_bytes", set_bytes (course->samples, &course->set));
   if (lb_packet_get (course->samples, "making_flops"))
     lb_packet_set (model, "set_flops", lb_packet_get (course->samples, "making_flops"));
   if (!lb_stage_push (student->part, "model", model, error))
@@ -301,8 +284,8 @@ send_network (const Student *student, GError **error)
   if (!student->snapshots)
     return TRUE;
   LbPacket *trajectory = network_packet (student, student->snapshots);
-  take_i64 (trajectory, "epochs_apart", course->self->snapshot_epochs);
-  take_f64 (trajectory, "learning_rate", course->self->learning_rate);
+  lb_packet_set_integer (trajectory, "epochs_apart", course->self->snapshot_epochs);
+  lb_packet_set_number (trajectory, "learning_rate", course->self->learning_rate);
   return lb_stage_push (student->part, "trajectory", trajectory, error);
 }
 

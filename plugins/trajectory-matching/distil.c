@@ -60,13 +60,11 @@ LbPacket *
 distillation_samples (const Distillation *d)
 {
   LbPacket *packet = lb_packet_new ();
-  LbTensor *rate = lb_tensor_new (LB_F64, LB_SHAPE (1));
 
-  lb_tensor_f64 (rate)[0] = exp (d->log_rate);
   lb_packet_take (packet, "images", lb_images_to_stream (d->synthetic.images));
   lb_packet_take (packet, "labels", lb_class_labels (d->classes, d->self->images_per_class));
   lb_packet_share (packet, d->normalisation, LB_NORMALISATION_FIELDS, NULL);
-  lb_packet_take (packet, "inner_learning_rate", rate);
+  lb_packet_set_number (packet, "inner_learning_rate", exp (d->log_rate));
   lb_packet_set_number (packet, "making_flops", d->experts.flops + lb_compute_flops (lb_stage_compute (d->stage)));
   return packet;
 }

@@ -55,24 +55,6 @@ f32_of (LbShape shape, const float *values)
   return tensor;
 }
 
-static inline void
-take_i64 (LbPacket *packet, const char *field, gint64 value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_I64, LB_SHAPE (1));
-
-  lb_tensor_i64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
-static inline void
-take_f64 (LbPacket *packet, const char *field, double value)
-{
-  LbTensor *tensor = lb_tensor_new (LB_F64, LB_SHAPE (1));
-
-  lb_tensor_f64 (tensor)[0] = value;
-  lb_packet_take (packet, field, tensor);
-}
-
 /* Grey u8 images of @size x @size that any network can tell apart: image i is of class i % @classes, whose bright
  * column of columns moves to the right with the class. Mean 0.4, std 0.3. */
 static inline LbPacket *
@@ -126,10 +108,10 @@ model_packet (const char *architecture, LbTensor *parameters, gint64 index)
   lb_packet_set_text (packet, "architecture", architecture);
   lb_packet_take (packet, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.4f }));
   lb_packet_take (packet, "std", f32_of (LB_SHAPE (1), (const float[]){ 0.3f }));
-  take_i64 (packet, "index", index);
-  take_i64 (packet, "set_images", 20);
-  take_i64 (packet, "set_bytes", 1000);
-  take_f64 (packet, "training_flops", 2e9);
+  lb_packet_set_integer (packet, "index", index);
+  lb_packet_set_integer (packet, "set_images", 20);
+  lb_packet_set_integer (packet, "set_bytes", 1000);
+  lb_packet_set_number (packet, "training_flops", 2e9);
   return packet;
 }
 

@@ -8,15 +8,15 @@ metrics (const char *architecture, double accuracy, gint64 images, gint64 bytes,
 {
   LbPacket *packet = lb_packet_new ();
 
-  take_f64 (packet, "accuracy", accuracy);
-  take_f64 (packet, "loss", 1);
-  take_i64 (packet, "images", 100);
+  lb_packet_set_number (packet, "accuracy", accuracy);
+  lb_packet_set_number (packet, "loss", 1);
+  lb_packet_set_integer (packet, "images", 100);
   lb_packet_take (packet, "confusion", lb_tensor_new (LB_I64, LB_SHAPE (2, 2)));
   lb_packet_set_text (packet, "architecture", architecture);
-  take_i64 (packet, "index", 0);
-  take_i64 (packet, "set_images", images);
-  take_i64 (packet, "set_bytes", bytes);
-  take_f64 (packet, "training_flops", flops);
+  lb_packet_set_integer (packet, "index", 0);
+  lb_packet_set_integer (packet, "set_images", images);
+  lb_packet_set_integer (packet, "set_bytes", bytes);
+  lb_packet_set_number (packet, "training_flops", flops);
   return packet;
 }
 
@@ -73,7 +73,7 @@ test_making (void)
   LbPacket *told = metrics ("convnet-d3", 0.7, 10, 1000, 1e9);
   JsonArray *rows;
 
-  take_f64 (told, "set_flops", 5e12);
+  lb_packet_set_number (told, "set_flops", 5e12);
   feed (h, "distilled.metrics", told);
   feed (h, "full.metrics", metrics ("convnet-d3", 0.9, 100, 10000, 1e9));
   harness_run_well (h);

@@ -16,10 +16,10 @@ expert (gint64 snapshots, float first, gint64 index)
   lb_packet_take (packet, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.4f }));
   lb_packet_take (packet, "std", f32_of (LB_SHAPE (1), (const float[]){ 0.3f }));
   lb_packet_take (packet, "whitening_mean", lb_tensor_new (LB_F32, LB_SHAPE (1, 8, 8)));
-  take_i64 (packet, "index", index);
-  take_i64 (packet, "epochs_apart", 3);
-  take_f64 (packet, "learning_rate", 0.01);
-  take_f64 (packet, "training_flops", 5e9 + (double)index);
+  lb_packet_set_integer (packet, "index", index);
+  lb_packet_set_integer (packet, "epochs_apart", 3);
+  lb_packet_set_number (packet, "learning_rate", 0.01);
+  lb_packet_set_number (packet, "training_flops", 5e9 + (double)index);
   return packet;
 }
 

@@ -198,10 +198,10 @@ trajectory_of (guint64 seed)
   lb_packet_set_text (packet, "architecture", NETWORK);
   lb_packet_take (packet, "mean", f32_of (LB_SHAPE (1), (const float[]){ 0.4f }));
   lb_packet_take (packet, "std", f32_of (LB_SHAPE (1), (const float[]){ 0.3f }));
-  take_i64 (packet, "index", (gint64)seed);
-  take_i64 (packet, "epochs_apart", 1);
-  take_f64 (packet, "learning_rate", 0.01);
-  take_f64 (packet, "training_flops", 1e9);
+  lb_packet_set_integer (packet, "index", (gint64)seed);
+  lb_packet_set_integer (packet, "epochs_apart", 1);
+  lb_packet_set_number (packet, "learning_rate", 0.01);
+  lb_packet_set_number (packet, "training_flops", 1e9);
   return packet;
 }
 
@@ -292,15 +292,15 @@ comparison (LbHarness *h)
   for (guint i = 0; i < 2; i++) {
     g_autoptr (LbPacket) packet = lb_packet_new ();
 
-    take_f64 (packet, "accuracy", 0.5 + 0.1 * i);
-    take_f64 (packet, "loss", 1);
-    take_i64 (packet, "images", 100);
+    lb_packet_set_number (packet, "accuracy", 0.5 + 0.1 * i);
+    lb_packet_set_number (packet, "loss", 1);
+    lb_packet_set_integer (packet, "images", 100);
     lb_packet_take (packet, "confusion", lb_tensor_new (LB_I64, LB_SHAPE (CLASSES, CLASSES)));
     lb_packet_set_text (packet, "architecture", NETWORK);
-    take_i64 (packet, "index", i);
-    take_i64 (packet, "set_images", 10);
-    take_i64 (packet, "set_bytes", 7880);
-    take_f64 (packet, "training_flops", 1e9);
+    lb_packet_set_integer (packet, "index", i);
+    lb_packet_set_integer (packet, "set_images", 10);
+    lb_packet_set_integer (packet, "set_bytes", 7880);
+    lb_packet_set_number (packet, "training_flops", 1e9);
     lb_harness_feed (h, "metrics", "score.metrics", "metrics", packet, CLASSES);
   }
 }

@@ -33,12 +33,12 @@ feed_row (LbHarness *h, const char *set, const char *architecture, double first,
   lb_packet_set_text (packet, "architecture", architecture);
   lb_packet_set_text (packet, "baseline", "random & real");
   lb_packet_take (packet, "accuracies", accuracies);
-  take_f64 (packet, "gain", gain);
-  take_f64 (packet, "published", NAN);
-  take_i64 (packet, "images", 10);
-  take_i64 (packet, "bytes", bytes);
-  take_f64 (packet, "making_flops", NAN);
-  take_f64 (packet, "training_flops", 2e9);
+  lb_packet_set_number (packet, "gain", gain);
+  lb_packet_set_number (packet, "published", NAN);
+  lb_packet_set_integer (packet, "images", 10);
+  lb_packet_set_integer (packet, "bytes", bytes);
+  lb_packet_set_number (packet, "making_flops", NAN);
+  lb_packet_set_number (packet, "training_flops", 2e9);
   lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
 }
 
@@ -168,12 +168,12 @@ test_refuses_a_row_without_models (void)
   for (guint i = 0; i < 4; i++)
     lb_packet_set_text (packet, (const char *const[]){ "title", "set", "architecture", "baseline" }[i], "x");
   lb_packet_take (packet, "accuracies", lb_tensor_new (LB_F64, LB_SHAPE (0)));
-  take_f64 (packet, "gain", 0);
-  take_f64 (packet, "published", 0);
-  take_i64 (packet, "images", 0);
-  take_i64 (packet, "bytes", 0);
-  take_f64 (packet, "making_flops", 0);
-  take_f64 (packet, "training_flops", 0);
+  lb_packet_set_number (packet, "gain", 0);
+  lb_packet_set_number (packet, "published", 0);
+  lb_packet_set_integer (packet, "images", 0);
+  lb_packet_set_integer (packet, "bytes", 0);
+  lb_packet_set_number (packet, "making_flops", 0);
+  lb_packet_set_number (packet, "training_flops", 0);
   lb_harness_feed (h, "tables", "table.rows", "comparison", packet, 0);
   harness_refuses (h, LB_ERROR_INPUT, "row 1 of 'table.rows' has no accuracies; expected that of one model at least");
 }

@@ -34,10 +34,10 @@ train_expert (const char *architecture, LbPacket *samples, gint64 snapshots, gui
   lb_packet_take (packet, "parameters", all);
   lb_packet_set_text (packet, "architecture", architecture);
   lb_packet_share (packet, samples, "mean", "std", NULL);
-  take_i64 (packet, "index", (gint64)seed);
-  take_i64 (packet, "epochs_apart", 1);
-  take_f64 (packet, "learning_rate", 0.05);
-  take_f64 (packet, "training_flops", 1e6);
+  lb_packet_set_integer (packet, "index", (gint64)seed);
+  lb_packet_set_integer (packet, "epochs_apart", 1);
+  lb_packet_set_number (packet, "learning_rate", 0.05);
+  lb_packet_set_number (packet, "training_flops", 1e6);
   return packet;
 }
 
