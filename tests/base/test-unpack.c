@@ -2,42 +2,13 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/unpack.h"
+#include "one-file.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 #define EXPECTED "a tar file of numbers"
-
-typedef struct {
-  char *directory, *path;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->directory = g_dir_make_tmp ("limbeck-test-XXXXXX", NULL);
-  fixture->path = g_build_filename (fixture->directory, "x.tar", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_remove (fixture->path);
-  g_assert_cmpint (g_rmdir (fixture->directory), ==, 0);
-  g_free (fixture->path);
-  g_free (fixture->directory);
-}
-
-static void
-put (Fixture *fixture, gconstpointer data, gsize length)
-{
-  FILE *file = g_fopen (fixture->path, "w");
-
-  g_assert_cmpuint (fwrite (data, 1, length, file), ==, length);
-  g_assert_cmpint (fclose (file), ==, 0);
-}
 
 /* What member @index holds: @length bytes that do not compress to nothing. */
 static guint8
@@ -50,7 +21,7 @@ static const gsize lengths[] = { 0, 1, 512, 100000, 700 };
 
 /* A tar file with a folder and five members. @filter as libarchive calls it, or NULL. */
 static void
-write_tar (Fixture *fixture, const char *filter)
+write_tar (OneFile *fixture, const char *filter)
 {
   struct archive *tar = archive_write_new ();
   struct archive_entry *entry = archive_entry_new ();
@@ -85,7 +56,7 @@ write_tar (Fixture *fixture, const char *filter)
 
 /* Reads the first, third, ... file, and passes over the others. The number of files; -1 with an error. */
 static int
-read_tar (Fixture *fixture, GError **error)
+read_tar (OneFile *fixture, GError **error)
 {
   g_autoptr (LbUnpack) unpack = lb_unpack_open (fixture->path, LB_UNPACK_TAR, EXPECTED, error);
   const LbUnpackMember *member = NULL;
@@ -111,7 +82,7 @@ read_tar (Fixture *fixture, GError **error)
 }
 
 static void
-assert_refused (Fixture *fixture, const char *part)
+assert_refused (OneFile *fixture, const char *part)
 {
   g_autoptr (GError) error = NULL;
 
@@ -125,7 +96,7 @@ assert_refused (Fixture *fixture, const char *part)
 }
 
 static void
-test_reads (Fixture *fixture, gconstpointer filter)
+test_reads (OneFile *fixture, gconstpointer filter)
 {
   const LbUnpackMember *member;
   g_autoptr (GError) error = NULL;
@@ -161,7 +132,7 @@ test_reads (Fixture *fixture, gconstpointer filter)
 
 /* libarchive alone would take a tar file cut between two members for a whole one. */
 static void
-test_truncated (Fixture *fixture, gconstpointer filter)
+test_truncated (OneFile *fixture, gconstpointer filter)
 {
   g_autofree char *bytes = NULL;
   gsize length;
@@ -169,13 +140,13 @@ test_truncated (Fixture *fixture, gconstpointer filter)
   write_tar (fixture, filter);
   g_assert_true (g_file_get_contents (fixture->path, &bytes, &length, NULL));
   for (gsize part = 0; part < length; part += part % 512 == 0 || part > length - 40 ? 1 : 511 - (part - 1) % 512) {
-    put (fixture, bytes, part);
+    one_file_put (fixture, bytes, part);
     assert_refused (fixture, NULL);
   }
 }
 
 static void
-test_flipped (Fixture *fixture, gconstpointer filter)
+test_flipped (OneFile *fixture, gconstpointer filter)
 {
   g_autofree char *bytes = NULL;
   LbRandom random = lb_random (lb_key (5));
@@ -189,7 +160,7 @@ test_flipped (Fixture *fixture, gconstpointer filter)
     char kept = bytes[at];
 
     bytes[at] = (char)lb_random_below (&random, 256);
-    put (fixture, bytes, length);
+    one_file_put (fixture, bytes, length);
     if (read_tar (fixture, &error) < 0)
       g_assert_error (error, LB_ERROR, LB_ERROR_INPUT);
     bytes[at] = kept;
@@ -198,7 +169,7 @@ test_flipped (Fixture *fixture, gconstpointer filter)
 
 /* gzip has a checksum of what it holds. */
 static void
-test_checksum_of_gzip (Fixture *fixture, gconstpointer data)
+test_checksum_of_gzip (OneFile *fixture, gconstpointer data)
 {
   g_autofree char *bytes = NULL;
   gsize length;
@@ -206,12 +177,12 @@ test_checksum_of_gzip (Fixture *fixture, gconstpointer data)
   write_tar (fixture, "gzip");
   g_assert_true (g_file_get_contents (fixture->path, &bytes, &length, NULL));
   bytes[length - 6] ^= 1;
-  put (fixture, bytes, length);
+  one_file_put (fixture, bytes, length);
   assert_refused (fixture, EXPECTED);
 }
 
 static void
-test_refuses_large_members (Fixture *fixture, gconstpointer data)
+test_refuses_large_members (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   const LbUnpackMember *member;
@@ -230,16 +201,17 @@ test_refuses_large_members (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_refuses_other_files (Fixture *fixture, gconstpointer data)
+test_refuses_other_files (OneFile *fixture, gconstpointer data)
 {
   assert_refused (fixture, "there is no such file");
-  put (fixture, "", 0);
+  one_file_put (fixture, "", 0);
   assert_refused (fixture, "where " EXPECTED " was expected");
-  put (fixture, "no tar file, but long enough that one could think of it", 55);
+  one_file_put (fixture, "no tar file, but long enough that one could think of it", 55);
   assert_refused (fixture, "where " EXPECTED " was expected");
 }
 
-#define ADD(name, data, function) g_test_add ("/unpack/" name, Fixture, data, set_up, function, tear_down)
+#define ADD(name, data, function)                                                                                      \
+  g_test_add ("/unpack/" name, OneFile, data, one_file_set_up, function, one_file_tear_down)
 
 int
 main (int argc, char **argv)

@@ -1,29 +1,10 @@
 /* The tensors stage: sets that others made. */
+#include "one-file.h"
 #include "plugins/harness.h"
-
-typedef struct {
-  char *directory, *path;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->directory = g_dir_make_tmp ("limbeck-test-XXXXXX", NULL);
-  fixture->path = g_build_filename (fixture->directory, "x.npz", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_remove (fixture->path);
-  g_assert_cmpint (g_rmdir (fixture->directory), ==, 0);
-  g_free (fixture->path);
-  g_free (fixture->directory);
-}
 
 /* Writes images of this dtype whose element i is i * @factor, and labels. */
 static LbHarness *
-harness_with (Fixture *fixture, LbDType dtype, LbShape shape, double factor)
+harness_with (OneFile *fixture, LbDType dtype, LbShape shape, double factor)
 {
   g_autoptr (LbTensor) images = lb_tensor_new (dtype, shape), labels = lb_tensor_new (LB_I64, LB_SHAPE (2));
   g_autoptr (LbTensor) mean = f32_of (LB_SHAPE (2), (const float[]){ 0.5f, 0.25f });
@@ -100,7 +81,7 @@ test_labels_by_order (void)
 }
 
 static char *
-put_npy (Fixture *fixture, const char *name, LbTensor *tensor)
+put_npy (OneFile *fixture, const char *name, LbTensor *tensor)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   char *path = g_build_filename (fixture->directory, name, NULL);
@@ -112,7 +93,7 @@ put_npy (Fixture *fixture, const char *name, LbTensor *tensor)
 
 /* Images and labels in a file each, as MTT leaves them; the tensors have no names. */
 static void
-test_two_files (Fixture *fixture, gconstpointer data)
+test_two_files (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbTensor) images = lb_tensor_new (LB_U8, LB_SHAPE (2, 1, 2, 2)),
                        labels = lb_tensor_new (LB_U8, LB_SHAPE (2));
@@ -134,7 +115,7 @@ test_two_files (Fixture *fixture, gconstpointer data)
 
 /* [2, 2, 3, 2]: channels last, so that channel k of pixel p is element 2 p + k. */
 static void
-test_channels_last (Fixture *fixture, gconstpointer data)
+test_channels_last (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbHarness) h = harness_with (fixture, LB_U8, LB_SHAPE (2, 2, 3, 2), 1);
 
@@ -148,7 +129,7 @@ test_channels_last (Fixture *fixture, gconstpointer data)
 
 /* Values of 0 to 1 are normalised with the numbers that the file gives. */
 static void
-test_unit_values (Fixture *fixture, gconstpointer data)
+test_unit_values (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbHarness) h = harness_with (fixture, LB_F64, LB_SHAPE (2, 2, 1, 1), 0.25);
 
@@ -165,7 +146,7 @@ test_unit_values (Fixture *fixture, gconstpointer data)
 
 /* A set stored as halves stays as small, unless it has to be normalised. */
 static void
-test_halves (Fixture *fixture, gconstpointer data)
+test_halves (OneFile *fixture, gconstpointer data)
 {
   const float values[] = { 1, -2.5f, 0.25f, 3 };
   g_autoptr (LbTensor) wide = f32_of (LB_SHAPE (2, 1, 1, 2), values), images = lb_tensor_convert (wide, LB_F16);
@@ -190,7 +171,7 @@ test_halves (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_bytes_as_floats (Fixture *fixture, gconstpointer data)
+test_bytes_as_floats (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbHarness) h = harness_with (fixture, LB_F32, LB_SHAPE (2, 2, 2), 17);
 
@@ -205,7 +186,7 @@ test_bytes_as_floats (Fixture *fixture, gconstpointer data)
 
 /* Sets @property, and expects "FILE: @message". */
 static void
-refuses (Fixture *fixture, LbDType dtype, LbShape shape, double factor, const char *property, const char *value,
+refuses (OneFile *fixture, LbDType dtype, LbShape shape, double factor, const char *property, const char *value,
          const char *message)
 {
   g_autoptr (LbHarness) h = harness_with (fixture, dtype, shape, factor);
@@ -217,7 +198,7 @@ refuses (Fixture *fixture, LbDType dtype, LbShape shape, double factor, const ch
 }
 
 static void
-test_refusals (Fixture *fixture, gconstpointer data)
+test_refusals (OneFile *fixture, gconstpointer data)
 {
   const LbShape shape = LB_SHAPE (2, 1, 2, 2);
 
@@ -243,7 +224,7 @@ test_refusals (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_refuses_contradictions (Fixture *fixture, gconstpointer data)
+test_refuses_contradictions (OneFile *fixture, gconstpointer data)
 {
   static const struct {
     const char *property, *value, *other, *other_value, *message;
@@ -263,7 +244,7 @@ test_refuses_contradictions (Fixture *fixture, gconstpointer data)
   }
 }
 
-#define ADD(name, function) g_test_add ("/tensors/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add ("/tensors/" name, OneFile, NULL, one_file_set_up, function, one_file_tear_down)
 
 int
 main (int argc, char **argv)

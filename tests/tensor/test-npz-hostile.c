@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "one-file.h"
 #include "tensor/npz.h"
 
 #include <archive.h>
@@ -11,28 +12,8 @@
 
 #define LIMIT (1 << 20)
 
-typedef struct {
-  char *directory, *path;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->directory = g_dir_make_tmp ("limbeck-test-XXXXXX", NULL);
-  fixture->path = g_build_filename (fixture->directory, "x.npz", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_remove (fixture->path);
-  g_assert_cmpint (g_rmdir (fixture->directory), ==, 0);
-  g_free (fixture->path);
-  g_free (fixture->directory);
-}
-
 static GBytes *
-good_file (Fixture *fixture, gboolean compress)
+good_file (OneFile *fixture, gboolean compress)
 {
   g_autoptr (LbTensor) images = lb_tensor_new (LB_U8, LB_SHAPE (4, 1, 16, 16));
   g_autoptr (LbTensor) labels = lb_tensor_new (LB_I32, LB_SHAPE (4));
@@ -47,19 +28,9 @@ good_file (Fixture *fixture, gboolean compress)
   return bytes;
 }
 
-/* Without lb_file_write()'s fsync, which thousands of files would wait for. */
-static void
-put (Fixture *fixture, gconstpointer data, gsize length)
-{
-  FILE *file = g_fopen (fixture->path, "w");
-
-  g_assert_cmpuint (fwrite (data, 1, length, file), ==, length);
-  g_assert_cmpint (fclose (file), ==, 0);
-}
-
 /* Reads the file; FALSE after a proper refusal. */
 static gboolean
-read_or_refuse (Fixture *fixture)
+read_or_refuse (OneFile *fixture)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GArray) tensors = lb_npz_read (fixture->path, LIMIT, &error);
@@ -76,21 +47,21 @@ read_or_refuse (Fixture *fixture)
 }
 
 static void
-test_truncated (Fixture *fixture, gconstpointer data)
+test_truncated (OneFile *fixture, gconstpointer data)
 {
   for (gboolean compress = FALSE; compress <= TRUE; compress++) {
     g_autoptr (GBytes) bytes = good_file (fixture, compress);
     gsize length;
     const char *contents = g_bytes_get_data (bytes, &length);
     for (gsize part = 0; part < length; part = part + 64 < length || part == length - 1 ? part + 64 : length - 1) {
-      put (fixture, contents, part);
+      one_file_put (fixture, contents, part);
       g_assert_false (read_or_refuse (fixture));
     }
   }
 }
 
 static void
-test_flipped (Fixture *fixture, gconstpointer data)
+test_flipped (OneFile *fixture, gconstpointer data)
 {
   guint refused = 0;
 
@@ -110,7 +81,7 @@ test_flipped (Fixture *fixture, gconstpointer data)
         kept[j] = contents[at[j]];
         contents[at[j]] = lb_random_below (&random, 256);
       }
-      put (fixture, contents, length);
+      one_file_put (fixture, contents, length);
       refused += !read_or_refuse (fixture);
       while (n-- > 0)
         contents[at[n]] = kept[n];
@@ -121,7 +92,7 @@ test_flipped (Fixture *fixture, gconstpointer data)
 
 /* Any single changed byte of an element must be noticed: the checksums are there for that. */
 static void
-test_element_changed (Fixture *fixture, gconstpointer data)
+test_element_changed (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GBytes) bytes = good_file (fixture, FALSE);
   gsize length;
@@ -130,11 +101,11 @@ test_element_changed (Fixture *fixture, gconstpointer data)
   /* The first member is 128 bytes of .npy header and 1024 elements, behind less than 128 bytes of zip header. */
   for (gsize at = 300; at < 1100; at += 50) {
     contents[at] ^= 1;
-    put (fixture, contents, length);
+    one_file_put (fixture, contents, length);
     g_assert_false (read_or_refuse (fixture));
     contents[at] ^= 1;
   }
-  put (fixture, contents, length);
+  one_file_put (fixture, contents, length);
   g_assert_true (read_or_refuse (fixture));
 }
 
@@ -146,7 +117,7 @@ typedef struct {
 } Member;
 
 static void
-write_zip (Fixture *fixture, const Member *members, guint n_members)
+write_zip (OneFile *fixture, const Member *members, guint n_members)
 {
   struct archive *zip = archive_write_new ();
 
@@ -180,7 +151,7 @@ array_image (guint n)
 }
 
 static void
-assert_refused (Fixture *fixture, const char *part)
+assert_refused (OneFile *fixture, const char *part)
 {
   g_autoptr (GError) error = NULL;
 
@@ -192,7 +163,7 @@ assert_refused (Fixture *fixture, const char *part)
 }
 
 static void
-test_duplicates (Fixture *fixture, gconstpointer data)
+test_duplicates (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GByteArray) array = array_image (3);
   const char *bytes = (const char *)array->data;
@@ -205,7 +176,7 @@ test_duplicates (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_other_members (Fixture *fixture, gconstpointer data)
+test_other_members (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GByteArray) array = array_image (3);
   const char *bytes = (const char *)array->data;
@@ -231,7 +202,7 @@ test_other_members (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_not_npy (Fixture *fixture, gconstpointer data)
+test_not_npy (OneFile *fixture, gconstpointer data)
 {
   Member text = { "a.npy", "hello, world", 12, AE_IFREG }, nothing = { "a.npy", "", 0, AE_IFREG };
 
@@ -242,7 +213,7 @@ test_not_npy (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_wrong_length (Fixture *fixture, gconstpointer data)
+test_wrong_length (OneFile *fixture, gconstpointer data)
 {
   static const guint sizes[] = { 3, 3967, 3968, 3969, 100000 };
 
@@ -264,7 +235,7 @@ test_wrong_length (Fixture *fixture, gconstpointer data)
 
 /* A few hundred bytes that claim a gigabyte must not cost one, whatever the limit. */
 static void
-test_lying_shape (Fixture *fixture, gconstpointer data)
+test_lying_shape (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GByteArray) array = array_image (1);
   g_autoptr (GError) error = NULL;
@@ -281,17 +252,18 @@ test_lying_shape (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_not_zip (Fixture *fixture, gconstpointer data)
+test_not_zip (OneFile *fixture, gconstpointer data)
 {
-  put (fixture, "this is no zip file", 19);
+  one_file_put (fixture, "this is no zip file", 19);
   assert_refused (fixture, "where an intact .npz file");
-  put (fixture, "", 0);
+  one_file_put (fixture, "", 0);
   assert_refused (fixture, "where an intact .npz file");
   g_remove (fixture->path);
   assert_refused (fixture, "there is no such file");
 }
 
-#define ADD(name, function) g_test_add ("/npz-hostile/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function)                                                                                            \
+  g_test_add ("/npz-hostile/" name, OneFile, NULL, one_file_set_up, function, one_file_tear_down)
 
 int
 main (int argc, char *argv[])

@@ -2,30 +2,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "one-file.h"
 #include "tensor/npz.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
-
-typedef struct {
-  char *directory, *path;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->directory = g_dir_make_tmp ("limbeck-test-XXXXXX", NULL);
-  fixture->path = g_build_filename (fixture->directory, "x.npz", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_remove (fixture->path);
-  g_assert_cmpint (g_rmdir (fixture->directory), ==, 0);
-  g_free (fixture->path);
-  g_free (fixture->directory);
-}
 
 /* Tensors of every dtype and rank, the last one larger than any buffer inside. */
 static GArray *
@@ -60,7 +40,7 @@ free_tensors (GArray *tensors)
 }
 
 static void
-test_round_trip (Fixture *fixture, gconstpointer data)
+test_round_trip (OneFile *fixture, gconstpointer data)
 {
   GArray *tensors = all_tensors ();
 
@@ -83,7 +63,7 @@ test_round_trip (Fixture *fixture, gconstpointer data)
 }
 
 static GBytes *
-written (Fixture *fixture, const LbNamedTensor *tensors, guint n, gboolean compress)
+written (OneFile *fixture, const LbNamedTensor *tensors, guint n, gboolean compress)
 {
   g_autoptr (GError) error = NULL;
   GBytes *bytes = NULL;
@@ -95,7 +75,7 @@ written (Fixture *fixture, const LbNamedTensor *tensors, guint n, gboolean compr
 }
 
 static void
-test_equal_bytes (Fixture *fixture, gconstpointer data)
+test_equal_bytes (OneFile *fixture, gconstpointer data)
 {
   GArray *tensors = all_tensors ();
 
@@ -112,7 +92,7 @@ test_equal_bytes (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_compression (Fixture *fixture, gconstpointer data)
+test_compression (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbTensor) zeros = lb_tensor_new (LB_F32, LB_SHAPE (100, 100));
   LbNamedTensor named = { "zeros", zeros };
@@ -124,7 +104,7 @@ test_compression (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_bad_names (Fixture *fixture, gconstpointer data)
+test_bad_names (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbTensor) tensor = lb_tensor_new (LB_F32, LB_SCALAR);
   static char *const names[][2] = { { "a", "a" }, { "a", "" }, { "a", "b c" }, { "a", "b\n" }, { "a", "\xC3\xBC" } };
@@ -139,7 +119,7 @@ test_bad_names (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_cannot_write (Fixture *fixture, gconstpointer data)
+test_cannot_write (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbTensor) tensor = lb_tensor_new (LB_F32, LB_SCALAR);
   LbNamedTensor named = { "x", tensor };
@@ -153,7 +133,7 @@ test_cannot_write (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_limit (Fixture *fixture, gconstpointer data)
+test_limit (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (LbTensor) tensor = lb_tensor_new (LB_F32, LB_SHAPE (100));
   LbNamedTensor tensors[] = { { "a", tensor }, { "b", tensor } };
@@ -168,7 +148,7 @@ test_limit (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (error->message, ": member b: declares 400 bytes"));
 }
 
-#define ADD(name, function) g_test_add ("/npz/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add ("/npz/" name, OneFile, NULL, one_file_set_up, function, one_file_tear_down)
 
 int
 main (int argc, char *argv[])

@@ -2,48 +2,19 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "one-file.h"
 #include "tensor/tensors.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 
 #define LIMIT ((gsize)1 << 20)
 
-typedef struct {
-  char *directory, *path;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->directory = g_dir_make_tmp ("limbeck-test-XXXXXX", NULL);
-  fixture->path = g_build_filename (fixture->directory, "x.pt", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_remove (fixture->path);
-  g_assert_cmpint (g_rmdir (fixture->directory), ==, 0);
-  g_free (fixture->path);
-  g_free (fixture->directory);
-}
-
-static void
-put (Fixture *fixture, gconstpointer data, gsize length)
-{
-  FILE *file = g_fopen (fixture->path, "w");
-
-  g_assert_cmpuint (fwrite (data, 1, length, file), ==, length);
-  g_assert_cmpint (fclose (file), ==, 0);
-}
-
 /* Reads the file; FALSE after a proper refusal. */
 static gboolean
-read_or_refuse (Fixture *fixture)
+read_or_refuse (OneFile *fixture)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GArray) tensors = lb_tensors_read (fixture->path, LIMIT, &error);
@@ -60,7 +31,7 @@ read_or_refuse (Fixture *fixture)
 }
 
 static void
-assert_refused (Fixture *fixture, const char *part)
+assert_refused (OneFile *fixture, const char *part)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GArray) tensors = lb_tensors_read (fixture->path, LIMIT, &error);
@@ -172,7 +143,7 @@ add_member (struct archive *zip, const char *name, gconstpointer data, gsize len
 
 /* A file with this pickle and one storage, "0", of four floats 1, 2, 3, 4. */
 static void
-put_pickle (Fixture *fixture, const char *pickle, gsize length)
+put_pickle (OneFile *fixture, const char *pickle, gsize length)
 {
   const float numbers[] = { 1, 2, 3, 4 };
   struct archive *zip = archive_write_new ();
@@ -196,7 +167,7 @@ put_pickle (Fixture *fixture, const char *pickle, gsize length)
                                                              "tR"
 
 static void
-test_by_hand (Fixture *fixture, gconstpointer data)
+test_by_hand (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
@@ -208,7 +179,7 @@ test_by_hand (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_executes_nothing (Fixture *fixture, gconstpointer data)
+test_executes_nothing (OneFile *fixture, gconstpointer data)
 {
   PICKLE ("cos\nsystem\nX\4\0\0\0true\x85R.");
   assert_refused (fixture, ": data.pkl: wants 'os.system', which is not one of the types that tensors are made of");
@@ -229,7 +200,7 @@ test_executes_nothing (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_refuses_broken_machines (Fixture *fixture, gconstpointer data)
+test_refuses_broken_machines (OneFile *fixture, gconstpointer data)
 {
   PICKLE (".");
   assert_refused (fixture, "ends with more or fewer values than one");
@@ -265,7 +236,7 @@ test_refuses_broken_machines (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_refuses_tensors_outside_their_storage (Fixture *fixture, gconstpointer data)
+test_refuses_tensors_outside_their_storage (OneFile *fixture, gconstpointer data)
 {
   PICKLE (TENSOR ("\4", "K\1K\4\x85K\1\x85") ".");
   assert_refused (fixture, "has a tensor that reaches beyond its storage");
@@ -285,7 +256,7 @@ test_refuses_tensors_outside_their_storage (Fixture *fixture, gconstpointer data
 
 /* One number, seen as more than the limit, and as more than any computer has. */
 static void
-test_small_storages_do_not_become_large_tensors (Fixture *fixture, gconstpointer data)
+test_small_storages_do_not_become_large_tensors (OneFile *fixture, gconstpointer data)
 {
   PICKLE (TENSOR ("\4", "K\0J\0\0\x10\0\x85K\0\x85") ".");
   assert_refused (fixture, "tensor '' would make the tensors larger than 1.00 MiB");
@@ -294,7 +265,7 @@ test_small_storages_do_not_become_large_tensors (Fixture *fixture, gconstpointer
 }
 
 static void
-test_refuses_circles_and_towers (Fixture *fixture, gconstpointer data)
+test_refuses_circles_and_towers (OneFile *fixture, gconstpointer data)
 {
   g_autoptr (GString) tower = g_string_new (NULL);
 
@@ -312,16 +283,16 @@ test_refuses_circles_and_towers (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_refuses_other_files (Fixture *fixture, gconstpointer data)
+test_refuses_other_files (OneFile *fixture, gconstpointer data)
 {
   struct archive *zip = archive_write_new ();
 
-  put (fixture,
-       "\x80\x02\x8a\nl\xfc\x9c"
-       "F",
-       8);
+  one_file_put (fixture,
+                "\x80\x02\x8a\nl\xfc\x9c"
+                "F",
+                8);
   assert_refused (fixture, "is of a PyTorch before 1.6");
-  put (fixture, "something else", 14);
+  one_file_put (fixture, "something else", 14);
   assert_refused (fixture, "begins neither as .npy, nor as .npz, nor as a file of torch.save");
   archive_write_set_format_zip (zip);
   g_assert_cmpint (archive_write_open_filename (zip, fixture->path), ==, ARCHIVE_OK);
@@ -332,7 +303,7 @@ test_refuses_other_files (Fixture *fixture, gconstpointer data)
 
 /* Anything may happen to the bytes: the file is read or refused in a sentence. Cut off anywhere, it is refused. */
 static void
-test_truncated_and_flipped (Fixture *fixture, gconstpointer data)
+test_truncated_and_flipped (OneFile *fixture, gconstpointer data)
 {
   g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "distilled.pt", NULL), *bytes = NULL;
   LbRandom random = lb_random (lb_key (3));
@@ -341,7 +312,7 @@ test_truncated_and_flipped (Fixture *fixture, gconstpointer data)
 
   g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
   for (gsize part = 0; part < length; part += part < length - 400 ? 31 : 1) {
-    put (fixture, bytes, part);
+    one_file_put (fixture, bytes, part);
     g_assert_false (read_or_refuse (fixture));
   }
   for (guint i = 0; i < 600; i++) {
@@ -349,7 +320,7 @@ test_truncated_and_flipped (Fixture *fixture, gconstpointer data)
     char kept = bytes[at];
 
     bytes[at] = (char)lb_random_below (&random, 256);
-    put (fixture, bytes, length);
+    one_file_put (fixture, bytes, length);
     refused += !read_or_refuse (fixture);
     bytes[at] = kept;
   }
@@ -358,7 +329,7 @@ test_truncated_and_flipped (Fixture *fixture, gconstpointer data)
 
 /* The pickle alone, without a checksum that notices first. */
 static void
-test_flipped_pickle (Fixture *fixture, gconstpointer data)
+test_flipped_pickle (OneFile *fixture, gconstpointer data)
 {
   static const char good[] = "\x80\x02}(X\1\0\0\0a](" TENSOR ("\4", "K\1K\2\x85K\2\x85")
       TENSOR ("\4", "K\0K\2K\2\x86K\2K\1\x86") "eX\1\0\0\0bK\1u.";
@@ -379,7 +350,7 @@ test_flipped_pickle (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (refused, <, 1200);
 }
 
-#define ADD(name, function) g_test_add ("/pt/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add ("/pt/" name, OneFile, NULL, one_file_set_up, function, one_file_tear_down)
 
 int
 main (int argc, char **argv)
