@@ -30,9 +30,25 @@ void row_free (gpointer row);
 /* Reads a packet of schema comparison; new. */
 Row *row_new (const LbPacket *packet);
 
-/* ---- Charts, as inline SVG ---- */
+/* ---- Charts, as inline SVG ----
+ *
+ * Colours come from the style sheet, so they follow light and dark; shapes tell apart what colours do. All numbers have
+ * two decimals at most, so that the page is the same wherever it is made. */
 
 #define N_COLOURS 6 /* of the style sheet: classes k0, k1, ... */
+
+/* Maps values to pixels. */
+typedef struct {
+  double left, right, top, bottom; /* pixels */
+  double x0, x1, y0, y1;           /* values at left, right, bottom, top */
+} Plane;
+
+double plane_x (const Plane *plane, double x);
+double plane_y (const Plane *plane, double y);
+
+/* A line, or words at (x, y), of @class of the style sheet; @anchor: "start", "middle" or "end". */
+void svg_line (GString *page, const char *class, double x1, double y1, double x2, double y2);
+void svg_text (GString *page, const char *class, const char *anchor, double x, double y, const char *words);
 
 /* The letter that stands for the set of @row in chart and table, the same for rows of one set. */
 char row_letter (GPtrArray *rows, const Row *row);
