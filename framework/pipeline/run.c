@@ -3,128 +3,23 @@
  * The main thread makes everything, starts one thread a stage and waits in its main context. All that stage threads
  * tell goes through @lock; records are read without it only after the threads have ended.
  */
+#include "pipeline/run.h"
+
 #include <glib/gstdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/timeline.h"
-#include "pipeline/facts.h"
 #include "pipeline/journal.h"
-#include "pipeline/keep.h"
 #include "pipeline/metrics.h"
 #include "pipeline/note.h"
-#include "pipeline/observer.h"
 #include "pipeline/output.h"
-#include "pipeline/provenance.h"
-#include "pipeline/run.h"
-#include "plugin/host.h"
+#include "pipeline/run-stage.h"
 
 /* How exactly the start of a stage's work is known. */
 #define SAMPLE_MS 50
 
-typedef struct {
-  LbRun *run;
-  const LbPlanStage *planned;
-  LbStage *stage;
-  LbKeep *keep;             /* NULL without a store; */
-  LbLedger *note;           /* then this is there */
-  GArray *inputs, *outputs; /* LbStageLink */
-  GThread *thread;
-  LbActivity activity;
-  GPtrArray *metrics; /* LbMetric* */
-  GPtrArray *reports; /* char* */
-} StageRun;
-
-struct _LbRun {
-  LbPlan *plan;
-  char *output_directory;
-  char *arithmetic;
-  LbObserver *observer;
-  LbPool *pool;
-  gboolean shares_pool; /* it is another's */
-  LbFlow *flow;
-  LbReuse *reuse;     /* NULL without a store */
-  GPtrArray *sources; /* char*, names of links */
-  StageRun *stages;   /* beside plan->stages */
-  guint n_stages;
-  GMainContext *context;
-  LbFacts *facts; /* for stages that close the run */
-  GMutex lock;    /* guards what follows and the activities, metrics and reports */
-  guint n_alive;
-  gboolean cancelled;  /* by the user, before any stage failed and all had ended */
-  GPtrArray *failures; /* GError*, in the order they happened */
-  GError *stop;        /* what stopped a stage when nothing else explains it */
-  gint64 started, ended, started_real;
-  LbProvenance *provenance;
-  LbCost *cost;
-  gboolean knows_peak;
-  guint64 memory_before, memory_peak;
-};
-
-/* ---- What stages tell ---- */
-
-static guint
-stage_index (const StageRun *stage)
-{
-  return (guint)(stage - stage->run->stages);
-}
-
-static void
-on_progress (gpointer data, LbStage *unused, guint64 done, guint64 total, const char *what, double value)
-{
-  StageRun *stage = data;
-  gint64 now = g_get_monotonic_time ();
-  g_mutex_lock (&stage->run->lock);
-  lb_activity_report (&stage->activity, done, total, what, value, now);
-  g_mutex_unlock (&stage->run->lock);
-  if (what != NULL)
-    lb_observer_value (stage->run->observer, stage_index (stage), done, total, what, value);
-}
-
-static void
-on_part (gpointer data, LbStage *unused, const LbPartProgress *progress)
-{
-  StageRun *stage = data;
-  gint64 now = g_get_monotonic_time ();
-  g_mutex_lock (&stage->run->lock);
-  if (!progress->has_ended)
-    lb_activity_report (&stage->activity, progress->all_done, progress->all_total, progress->what, progress->value,
-                        now);
-  if (progress->n_parts > 1)
-    lb_activity_part (&stage->activity, progress->part, progress->has_ended, progress->done, progress->total,
-                      progress->what, progress->value);
-  g_mutex_unlock (&stage->run->lock);
-  if (progress->what != NULL && progress->n_parts > 1)
-    lb_observer_part (stage->run->observer, stage_index (stage), progress->part, progress->done, progress->total,
-                      progress->what, progress->value);
-  else if (progress->what != NULL)
-    lb_observer_value (stage->run->observer, stage_index (stage), progress->done, progress->total, progress->what,
-                       progress->value);
-}
-
-static void
-on_metric (gpointer data, LbStage *unused, const char *name, double value, const char *unit)
-{
-  StageRun *stage = data;
-  LbMetric *metric = lb_metric_new (name, value, unit);
-  g_mutex_lock (&stage->run->lock);
-  g_ptr_array_add (stage->metrics, metric);
-  lb_activity_metric (&stage->activity, name, value);
-  guint64 step = stage->activity.done;
-  g_mutex_unlock (&stage->run->lock);
-  lb_observer_metric (stage->run->observer, stage_index (stage), step, name, value, unit);
-}
-
-static void
-on_report (gpointer data, LbStage *unused, const char *text)
-{
-  StageRun *stage = data;
-  g_mutex_lock (&stage->run->lock);
-  g_ptr_array_add (stage->reports, g_strdup (text));
-  g_mutex_unlock (&stage->run->lock);
-  lb_observer_log (stage->run->observer, "stage '%s' reports:\n%s", stage->activity.name, text);
-}
+/* ---- Making a run ---- */
 
 /* From any thread. */
 static void
@@ -134,22 +29,12 @@ say (gpointer data, const char *text)
   lb_observer_say (run->observer, "limbeck: %s", text);
 }
 
-static gboolean
-on_facts (gpointer data, LbStage *stage, char **facts, GError **error)
-{
-  return lb_facts_wait (((StageRun *)data)->run->facts, stage, facts, error);
-}
-
-static const LbStageListener listener = { on_progress, on_metric, on_report, on_facts, on_part };
-
 static void
 on_grown (gpointer data, const char *link, gsize from, gsize to)
 {
   LbRun *run = data;
   lb_observer_grown (run->observer, link, from, to);
 }
-
-/* ---- Making a run ---- */
 
 static void
 connect_stages (LbRun *run, gsize capacity)
@@ -171,7 +56,7 @@ connect_stages (LbRun *run, gsize capacity)
 
 /* The keeper of @stage. */
 static void
-make_keep (LbRun *run, StageRun *stage, double interval)
+make_keep (LbRun *run, LbRunStage *stage, double interval)
 {
   guint index = (guint)(stage - run->stages);
   LbKeepSetup setup = {
@@ -188,7 +73,7 @@ make_keep (LbRun *run, StageRun *stage, double interval)
 }
 
 static void
-make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
+make_stage (LbRun *run, LbRunStage *stage, gboolean trace_numerics)
 {
   const LbPlanStage *planned = stage->planned;
   g_autofree char *ancestry = lb_provenance_ancestry (run->provenance, (guint)(stage - run->stages));
@@ -207,7 +92,7 @@ make_stage (LbRun *run, StageRun *stage, gboolean trace_numerics)
     .n_inputs = stage->inputs->len,
     .outputs = (const LbStageLink *)stage->outputs->data,
     .n_outputs = stage->outputs->len,
-    .listener = &listener,
+    .listener = &lb_run_stage_listener,
     .listener_data = stage,
     .keeper = stage->keep != NULL ? &lb_keep_keeper : &lb_note_keeper,
     .keeper_data = stage->keep != NULL ? (gpointer)stage->keep : stage->note,
@@ -252,13 +137,13 @@ lb_run_new (LbPlan *plan, const LbRunSettings *settings, GError **error)
   run->flow = lb_flow_new ();
   lb_flow_on_grown (run->flow, on_grown, run);
   run->n_stages = plan->n_stages;
-  run->stages = g_new0 (StageRun, run->n_stages);
+  run->stages = g_new0 (LbRunStage, run->n_stages);
   run->context = g_main_context_ref_thread_default ();
   run->facts = lb_facts_new (run->flow, plan);
   run->failures = g_ptr_array_new_with_free_func ((GDestroyNotify)g_error_free);
   g_mutex_init (&run->lock);
   for (guint i = 0; i < run->n_stages; i++) {
-    StageRun *stage = &run->stages[i];
+    LbRunStage *stage = &run->stages[i];
     stage->run = run;
     stage->planned = &plan->stages[i];
     stage->activity.name = stage->planned->written->name;
@@ -284,7 +169,7 @@ lb_run_free (LbRun *run)
   if (run == NULL)
     return;
   for (guint i = 0; i < run->n_stages; i++) {
-    StageRun *stage = &run->stages[i];
+    LbRunStage *stage = &run->stages[i];
     lb_stage_free (stage->stage);
     lb_keep_free (stage->keep);
     lb_ledger_free (stage->note);
@@ -311,71 +196,7 @@ lb_run_free (LbRun *run)
   g_free (run);
 }
 
-/* ---- Threads ---- */
-
-/* Notes how @stage ended. @error is NULL when it went through. Called with the lock held. */
-static void
-note_end (StageRun *stage, GError *error)
-{
-  LbRun *run = stage->run;
-  const LbLink *link;
-  gint64 since;
-  stage->activity.ended = g_get_monotonic_time ();
-  stage->activity.waited = lb_stage_waited (stage->stage, stage->activity.ended, &link, &since);
-  stage->activity.waits_for = NULL;
-  if (error == NULL) {
-    stage->activity.state = LB_ACTIVITY_DONE;
-  } else if (g_error_matches (error, LB_ERROR, LB_ERROR_CANCELLED)) {
-    stage->activity.state = LB_ACTIVITY_STOPPED;
-    if (run->stop == NULL)
-      run->stop = g_error_copy (error);
-  } else {
-    stage->activity.state = LB_ACTIVITY_FAILED;
-    g_ptr_array_add (run->failures, g_error_copy (error));
-  }
-  run->n_alive--;
-}
-
-/* The last thing that happens to a stage, whether or not it could be started. Takes @error. */
-static void
-end_stage (StageRun *stage, GError *error)
-{
-  LbRun *run = stage->run;
-  if (error != NULL)
-    g_prefix_error (&error, "stage '%s': ", stage->activity.name);
-  g_mutex_lock (&run->lock);
-  stage->activity.flops = lb_compute_flops (lb_stage_compute (stage->stage));
-  stage->activity.flops_before = lb_stage_credited_flops (stage->stage);
-  stage->activity.bytes_out = lb_stage_bytes_out (stage->stage);
-  stage->activity.saving = lb_stage_saving (stage->stage);
-  stage->activity.held = lb_stage_held_bytes (stage->stage);
-  note_end (stage, error);
-  g_mutex_unlock (&run->lock);
-  /* Cancelled before it counts as ended: the others are to see a stopped run and not a deadlock. */
-  if (error != NULL)
-    lb_flow_cancel (run->flow);
-  lb_flow_stage_ended (run->flow);
-  lb_facts_stage_ended (run->facts, stage_index (stage));
-  g_clear_error (&error);
-  g_main_context_wakeup (run->context);
-}
-
-static gpointer
-stage_thread (gpointer data)
-{
-  StageRun *stage = data;
-  GError *error = NULL;
-  lb_timeline_thread (stage->activity.name);
-  gint64 began = lb_timeline_begin ();
-  if (stage->keep != NULL)
-    lb_keep_run (stage->keep, stage->stage, &error);
-  else
-    lb_stage_run (stage->stage, &error);
-  lb_timeline_end (began, "stage", stage->activity.name, "bytes_out", (gint64)lb_stage_bytes_out (stage->stage), NULL,
-                   0);
-  end_stage (stage, error);
-  return NULL;
-}
+/* ---- Its stages' threads ---- */
 
 static void
 start_stages (LbRun *run)
@@ -383,15 +204,15 @@ start_stages (LbRun *run)
   run->n_alive = run->n_stages;
   lb_flow_set_stages (run->flow, run->n_stages);
   for (guint i = 0; i < run->n_stages; i++) {
-    StageRun *stage = &run->stages[i];
+    LbRunStage *stage = &run->stages[i];
     GError *error = NULL;
     stage->activity.started = run->started;
-    stage->thread = g_thread_try_new (stage->activity.name, stage_thread, stage, &error);
+    stage->thread = g_thread_try_new (stage->activity.name, lb_run_stage_thread, stage, &error);
     if (stage->thread == NULL) {
       GError *failure = g_error_new (LB_ERROR, LB_ERROR_PROGRAM, "its thread cannot be started: %s; free some memory",
                                      error->message);
       g_error_free (error);
-      end_stage (stage, failure);
+      lb_run_stage_end (stage, failure);
     }
   }
 }
@@ -399,7 +220,7 @@ start_stages (LbRun *run)
 /* ---- Waiting ---- */
 
 static gboolean
-is_output (const StageRun *stage, const LbLink *link)
+is_output (const LbRunStage *stage, const LbLink *link)
 {
   for (guint i = 0; i < stage->outputs->len; i++)
     if (g_array_index (stage->outputs, LbStageLink, i).link == link)
@@ -425,7 +246,7 @@ sample (LbRun *run, gint64 now)
   LbActivity *activities = g_new (LbActivity, run->n_stages);
   g_mutex_lock (&run->lock);
   for (guint i = 0; i < run->n_stages; i++) {
-    StageRun *stage = &run->stages[i];
+    LbRunStage *stage = &run->stages[i];
     if (stage->activity.ended == 0) {
       const LbLink *link;
       gint64 since;
@@ -538,7 +359,7 @@ write_provenance (LbRun *run, GError **error)
   g_autofree double *seconds = g_new0 (double, run->n_stages);
   g_autofree const char **keys = g_new0 (const char *, run->n_stages);
   for (guint i = 0; i < run->n_stages; i++) {
-    const StageRun *stage = &run->stages[i];
+    const LbRunStage *stage = &run->stages[i];
     ledgers[i] = stage->keep != NULL ? lb_keep_ledger (stage->keep) : stage->note;
     metrics[i] = stage->metrics;
     keys[i] = run->reuse != NULL ? run->reuse->stages[i].key : NULL;
