@@ -79,15 +79,20 @@ lb_pack_free (LbPack *pack)
 
 /* ---- Members ---- */
 
-static const char *
-name_fault (LbPack *pack, const char *name)
+/* Whether a member of this name may be added. */
+static gboolean
+check_name (LbPack *pack, const char *name, const char *place, GError **error)
 {
+  if (pack->members->len >= LB_ARCHIVE_MOST_MEMBERS)
+    return lb_input_error (place, error,
+                           "is one file too many for an archive, which has at most %d; leave out the packets "
+                           "(--with-store), or make a tar file of an input folder of many files",
+                           LB_ARCHIVE_MOST_MEMBERS);
   const char *fault = lb_member_fault (name);
   if (fault == NULL)
     fault = lb_member_names_add (pack->names, name);
-  if (fault == NULL && pack->members->len >= LB_ARCHIVE_MOST_MEMBERS)
-    fault = "is one file too many for an archive; pack folders of many files as a tar file";
-  return fault;
+  return fault == NULL
+         || lb_input_error (place, error, "cannot be put into an archive: the name '%s' %s; rename it", name, fault);
 }
 
 static gboolean
@@ -107,10 +112,7 @@ lb_pack_add (LbPack *pack, const char *name, const char *place, LbPackMake make,
   *member = (Member){ g_strdup (name), g_strdup (place), make, data, destroy };
   g_autoptr (LbSha256) sha256 = lb_sha256_new ();
   Passage passage = { .member = member, .sha256 = sha256 };
-  const char *fault = name_fault (pack, name);
-  if (fault != NULL)
-    lb_input_error (place, error, "cannot be put into an archive: the name '%s' %s; rename it", name, fault);
-  if (fault != NULL || !make (data, count, &passage, error)) {
+  if (!check_name (pack, name, place, error) || !make (data, count, &passage, error)) {
     member_free (member);
     return FALSE;
   }
