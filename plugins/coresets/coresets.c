@@ -1,11 +1,12 @@
 /* coresets: real images that stand for their class best, chosen by the features that a trained network gives them
- * (those that its classifier is given). Two stage types, both class by class:
+ * (those that its classifier is given). Two stage types, both class by class.
  *
- *   herding    the next image is the one that brings the mean of those chosen nearest to the mean m of the class: of
- * the k + 1-st, f minimises |(k + 1) m - (sum of those chosen) - f| (Welling, "Herding dynamical weights to learn",
- * ICML 2009; as Rebuffi et al., arXiv 1611.07725, choose exemplars) k-center   the first image is the one nearest to
- * the mean, each next one that which is farthest from its nearest chosen one (the greedy 2-approximation of Gonzalez
- * 1985; Sener, Savarese, arXiv 1708.00489)
+ * herding: the next image is the one that brings the mean of those chosen nearest to the mean m of the class. Of the
+ * k + 1-st, f minimises |(k + 1) m - (sum of those chosen) - f| (Welling, "Herding dynamical weights to learn", ICML
+ * 2009; as Rebuffi et al., arXiv 1611.07725, choose exemplars).
+ *
+ * k-center: the first image is the one nearest to the mean, each next one that which is farthest from its nearest
+ * chosen one (the greedy 2-approximation of Gonzalez 1985; Sener, Savarese, arXiv 1708.00489).
  *
  * Sums are taken in double precision in the order of the images, and of equal distances the first image counts.
  */
