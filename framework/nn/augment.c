@@ -1,13 +1,15 @@
 /* Augmentation as graph nodes.
  *
  * All ops of the table in augment.h come down to three, each neutral for some inputs and left out of the graph when no
- * group of the strategy needs it:
+ * group of the strategy needs it.
  *
- *   color      gain x + grey (mean of x over channels) + level (mean of x) + offset, numbers for each image; brightness
- *              b, saturation s and contrast k give gain = k s, grey = k (1 - s), level = 1 - k, offset = b, as neither
- *              of the first two moves the mean of the image other than by b
- *   geometry   bilinear sampling at affinely mapped places; whole-pixel maps have the weights 1 and 0, so they are
- * exact cutout     x (1 - rows columns), with ones where the square is
+ * Color: gain x + grey (mean of x over channels) + level (mean of x) + offset, numbers for each image. Brightness b,
+ * saturation s and contrast k give gain = k s, grey = k (1 - s), level = 1 - k, offset = b, as neither of the first two
+ * moves the mean of the image other than by b.
+ *
+ * Geometry: bilinear sampling at affinely mapped places; whole-pixel maps have the weights 1 and 0, so they are exact.
+ *
+ * Cutout: x (1 - rows columns), with ones where the square is.
  */
 #include "nn/augment.h"
 
