@@ -167,6 +167,12 @@ lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize length, GErr
   return lb_file_put (writer->descriptor, writer->path, data, length, error);
 }
 
+gboolean
+lb_file_writer_sink (gpointer writer, gconstpointer data, gsize length, GError **error)
+{
+  return lb_file_writer_put (writer, data, length, error);
+}
+
 /* Closes the temporary file, safely on the disk if it is to be durable, and gives it the final name. Returns 0 or the
  * errno. */
 static int

@@ -30,6 +30,9 @@ gboolean lb_file_writer_put (LbFileWriter *writer, gconstpointer data, gsize len
 gboolean lb_file_writer_commit (LbFileWriter *writer, GError **error);
 void lb_file_writer_free (LbFileWriter *writer);
 
+/* lb_file_writer_put() as a sink, whose data is the writer. Since 1.2. */
+gboolean lb_file_writer_sink (gpointer writer, gconstpointer data, gsize length, GError **error);
+
 /* For those who keep a file open and write to it for long: all of @data to @descriptor, which is open on @path; and
  * what was written made to last through a power cut. LB_ERROR_OUTPUT. */
 gboolean lb_file_put (int descriptor, const char *path, gconstpointer data, gsize length, GError **error);

@@ -47,12 +47,6 @@ lb_checkpoint_path (const char *work, guint64 number)
   return g_strdup_printf ("%s/" PREFIX "%08" G_GUINT64_FORMAT, work, number);
 }
 
-static gboolean
-put (gpointer data, gconstpointer bytes, gsize length, GError **error)
-{
-  return lb_file_writer_put (data, bytes, length, error);
-}
-
 void
 lb_checkpoint_remove_old (const char *work, guint n_kept)
 {
@@ -82,7 +76,7 @@ lb_checkpoint_write (const char *work, guint64 number, const GArray *state, cons
     g_autofree char *field = g_strconcat (STATE_PREFIX, part->name, NULL);
     lb_packet_set (packet, field, part->tensor);
   }
-  if (!lb_record_write (packet, put, writer, &length, digest, error)
+  if (!lb_record_write (packet, lb_file_writer_sink, writer, &length, digest, error)
       || !lb_file_writer_put (writer, digest, strlen (digest), error) || !lb_file_writer_commit (writer, error))
     return FALSE;
   lb_checkpoint_remove_old (work, N_KEPT);

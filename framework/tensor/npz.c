@@ -36,12 +36,6 @@ struct _LbNpzWriter {
   GError *failure;   /* of the sink, inside libarchive */
 };
 
-static gboolean
-put_into_file (gpointer data, gconstpointer bytes, gsize length, GError **error)
-{
-  return lb_file_writer_put (data, bytes, length, error);
-}
-
 static la_ssize_t
 append (Archive *archive, void *data, const void *buffer, size_t length)
 {
@@ -136,7 +130,7 @@ LbNpzWriter *
 lb_npz_writer_new (const char *path, gboolean compress, GError **error)
 {
   g_autoptr (LbFileWriter) file = lb_file_writer_new (path, error);
-  LbNpzWriter *writer = file != NULL ? lb_npz_writer_new_to (path, compress, put_into_file, file, error) : NULL;
+  LbNpzWriter *writer = file != NULL ? lb_npz_writer_new_to (path, compress, lb_file_writer_sink, file, error) : NULL;
 
   if (writer != NULL)
     writer->file = g_steal_pointer (&file);
