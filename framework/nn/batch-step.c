@@ -216,16 +216,16 @@ bind_new (LbProgram *program, LbNode *input)
 }
 
 void
-lb_batch_step_bind (LbBatchStep *step, const LbLearned *learned)
+lb_batch_step_bind (LbBatchStep *step, const LbOptimiserState *state)
 {
-  lb_network_bind (step->network, step->program, step->parameters, learned->parameters);
+  lb_network_bind (step->network, step->program, step->parameters, state->parameters);
   for (guint k = 0; k < LB_MOST_MOMENTS && step->moments[k]; k++)
-    lb_network_bind (step->network, step->program, step->moments[k], learned->moments[k]);
+    lb_network_bind (step->network, step->program, step->moments[k], state->moments[k]);
   if (step->image_values)
     return;
-  lb_program_bind (step->program, step->rate, learned->rate);
+  lb_program_bind (step->program, step->rate, state->rate);
   for (guint k = 0; k < LB_MOST_MOMENTS && step->corrections[k]; k++)
-    lb_program_bind (step->program, step->corrections[k], learned->corrections[k]);
+    lb_program_bind (step->program, step->corrections[k], state->corrections[k]);
   step->image_values = bind_new (step->program, step->images);
   step->target_values = bind_new (step->program, step->targets);
   lb_augmenter_bind (step->augmenter, step->program);

@@ -20,7 +20,7 @@ LbAdam lb_learner_adam (const LbLearnerSettings *settings);
 typedef struct {
   LbTensor *parameters, *moments[LB_MOST_MOMENTS]; /* f32 [p]; NULL where the optimiser has none */
   LbTensor *rate, *corrections[LB_MOST_MOMENTS];   /* f32 [] */
-} LbLearned;
+} LbOptimiserState;
 
 /* Images of a set, as many as a step takes; what is drawn for them depends on @key, of the epoch, and on their place.
  */
@@ -64,8 +64,8 @@ void lb_batch_step_free (LbBatchStep *step);
 /* Bytes held while it runs on @threads workers: the program, and what is bound for a batch. */
 gsize lb_batch_step_bytes (const LbBatchStep *step, guint threads);
 
-/* Trains @learned from now on. Later calls must have the same rate and corrections. */
-void lb_batch_step_bind (LbBatchStep *step, const LbLearned *learned);
+/* Trains @state from now on. Later calls must have the same rate and corrections. */
+void lb_batch_step_bind (LbBatchStep *step, const LbOptimiserState *state);
 
 /* Fills the inputs with @batch; then step->program can run, and step->loss is its loss. */
 void lb_batch_step_load (LbBatchStep *step, const LbBatch *batch);

@@ -17,7 +17,7 @@ struct _LbLearner {
   gint64 n_images;
   LbBatchStep *full, *rest; /* rest NULL when batches go into the set evenly */
   double base_rate;
-  LbLearned learned;
+  LbOptimiserState state;
   LbTensor *average;
   LbLearningSet set;
   guint32 *order;
@@ -51,12 +51,12 @@ lb_learner_free (LbLearner *learner)
     return;
   lb_batch_step_free (learner->full);
   lb_batch_step_free (learner->rest);
-  g_clear_pointer (&learner->learned.parameters, lb_tensor_unref);
+  g_clear_pointer (&learner->state.parameters, lb_tensor_unref);
   g_clear_pointer (&learner->average, lb_tensor_unref);
-  g_clear_pointer (&learner->learned.rate, lb_tensor_unref);
+  g_clear_pointer (&learner->state.rate, lb_tensor_unref);
   for (guint k = 0; k < LB_MOST_MOMENTS; k++) {
-    g_clear_pointer (&learner->learned.moments[k], lb_tensor_unref);
-    g_clear_pointer (&learner->learned.corrections[k], lb_tensor_unref);
+    g_clear_pointer (&learner->state.moments[k], lb_tensor_unref);
+    g_clear_pointer (&learner->state.corrections[k], lb_tensor_unref);
   }
   g_free (learner->order);
   g_free (learner);
@@ -91,7 +91,7 @@ static void
 forget_moments (LbLearner *learner)
 {
   for (guint k = 0; k < lb_learner_n_moments (&learner->settings); k++)
-    memset (lb_tensor_f32 (learner->learned.moments[k]), 0, lb_tensor_bytes (learner->learned.moments[k]));
+    memset (lb_tensor_f32 (learner->state.moments[k]), 0, lb_tensor_bytes (learner->state.moments[k]));
   learner->updates = 0;
 }
 
@@ -101,24 +101,24 @@ lb_learner_start (LbLearner *learner, LbTensor *parameters, double rate)
   LbShape shape = lb_tensor_shape (parameters);
 
   lb_tensor_ref (parameters);
-  g_clear_pointer (&learner->learned.parameters, lb_tensor_unref);
-  learner->learned.parameters = parameters;
+  g_clear_pointer (&learner->state.parameters, lb_tensor_unref);
+  learner->state.parameters = parameters;
   learner->base_rate = rate;
-  if (!learner->learned.rate) {
-    learner->learned.rate = lb_tensor_new (LB_F32, LB_SCALAR);
+  if (!learner->state.rate) {
+    learner->state.rate = lb_tensor_new (LB_F32, LB_SCALAR);
     for (guint k = 0; k < lb_learner_n_moments (&learner->settings); k++)
-      learner->learned.moments[k] = lb_tensor_new (LB_F32, shape);
+      learner->state.moments[k] = lb_tensor_new (LB_F32, shape);
     for (guint k = 0; k < LB_MOST_MOMENTS; k++)
-      learner->learned.corrections[k] = lb_tensor_new (LB_F32, LB_SCALAR);
+      learner->state.corrections[k] = lb_tensor_new (LB_F32, LB_SCALAR);
     learner->order = g_new (guint32, learner->n_images);
   }
   /* A fresh one for each start: the last one may be in use as what a training gave. */
   g_clear_pointer (&learner->average, lb_tensor_unref);
   if (learner->settings.average_decay != 0)
     learner->average = lb_tensor_copy (parameters);
-  lb_batch_step_bind (learner->full, &learner->learned);
+  lb_batch_step_bind (learner->full, &learner->state);
   if (learner->rest)
-    lb_batch_step_bind (learner->rest, &learner->learned);
+    lb_batch_step_bind (learner->rest, &learner->state);
   learner->next = learner->n_images;
   learner->epochs = learner->steps = 0;
   forget_moments (learner);
@@ -154,14 +154,14 @@ set_rate (LbLearner *learner)
   guint64 steps = lb_learner_epoch_steps (learner), step = (guint64)(learner->next / learner->full->batch);
   double c1, c2;
 
-  lb_tensor_f32 (learner->learned.rate)[0]
+  lb_tensor_f32 (learner->state.rate)[0]
       = (float)(learner->base_rate * lb_schedule_factor (&learner->settings.schedule, learner->epochs, step, steps));
   if (learner->settings.optimiser == LB_OPTIMISER_SGD)
     return;
   LbAdam adam = lb_learner_adam (&learner->settings);
   lb_adam_corrections (&adam, learner->updates + 1, &c1, &c2);
-  lb_tensor_f32 (learner->learned.corrections[0])[0] = (float)c1;
-  lb_tensor_f32 (learner->learned.corrections[1])[0] = (float)c2;
+  lb_tensor_f32 (learner->state.corrections[0])[0] = (float)c1;
+  lb_tensor_f32 (learner->state.corrections[1])[0] = (float)c2;
 }
 
 /* The warm-up of the decay is TensorFlow's (tf.train.ExponentialMovingAverage with num_updates). */
@@ -171,7 +171,7 @@ update_average (LbLearner *learner)
   double t = (double)learner->steps;
   float decay = (float)MIN (learner->settings.average_decay, (1 + t) / (10 + t)), rest = 1 - decay;
   float *average = lb_tensor_f32 (learner->average);
-  const float *parameters = lb_tensor_f32 (learner->learned.parameters);
+  const float *parameters = lb_tensor_f32 (learner->state.parameters);
 
   for (gint64 i = 0; i < lb_tensor_size (learner->average); i++)
     average[i] = decay * average[i] + rest * parameters[i];
@@ -220,7 +220,7 @@ lb_learner_steps (const LbLearner *learner)
 LbTensor *
 lb_learner_result (const LbLearner *learner)
 {
-  return learner->average ? learner->average : learner->learned.parameters;
+  return learner->average ? learner->average : learner->state.parameters;
 }
 
 /* ---- State ---- */
@@ -231,9 +231,9 @@ enum { KEY, NEXT, EPOCHS, STEPS, UPDATES, N_COUNTERS };
 static guint
 state_tensors (const LbLearner *learner, LbNamedTensor tensors[4])
 {
-  const LbNamedTensor all[4] = { { (char *)"parameters", learner->learned.parameters },
-                                 { (char *)"moment1", learner->learned.moments[0] },
-                                 { (char *)"moment2", learner->learned.moments[1] },
+  const LbNamedTensor all[4] = { { (char *)"parameters", learner->state.parameters },
+                                 { (char *)"moment1", learner->state.moments[0] },
+                                 { (char *)"moment2", learner->state.moments[1] },
                                  { (char *)"average", learner->average } };
   guint n = 0;
 
